@@ -1,0 +1,1 @@
+"""Where people meet Fleetbook: the command line, the pages, exports and the warehouse build."""

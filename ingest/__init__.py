@@ -1,0 +1,1 @@
+"""The event log: what an event is, and writing, sealing, proving and reading events."""

@@ -1,0 +1,50 @@
+"""Errors of the event log, as one tree.
+
+IngestError
+├── WorkspaceError      the workspace folder is missing, half made or of another version
+├── ContractError       an event does not meet the contract
+├── WriterError         the log could not be written; the writer takes no more events
+├── SegmentError        a sealed file is missing, torn or not what the manifest says
+├── SourceError         an import file cannot be read or is of an unknown format
+└── MappingError        an import mapping names a team or agent that is not there
+
+Every message has three parts: what happened · with which values · what to do now.
+"""
+
+from __future__ import annotations
+
+
+class IngestError(Exception):
+    """Base of every error the event log raises on purpose."""
+
+
+class WorkspaceError(IngestError):
+    """The workspace folder is missing, half made or of another version."""
+
+
+class ContractError(IngestError):
+    """An event does not meet the contract.
+
+    ``event_type`` and ``problem`` say which event and what is wrong; nothing of the batch was written.
+    """
+
+    def __init__(self, event_type: str, problem: str, advice: str = "Correct the sender; docs/events.md lists every column."):
+        self.event_type = event_type
+        self.problem = problem
+        super().__init__(f"Event refused: {event_type or 'without type'}: {problem}. {advice}")
+
+
+class WriterError(IngestError):
+    """The log could not be written; the writer takes no more events."""
+
+
+class SegmentError(IngestError):
+    """A sealed file is missing, torn or not what the manifest says."""
+
+
+class SourceError(IngestError):
+    """An import file cannot be read or is of an unknown format."""
+
+
+class MappingError(IngestError):
+    """An import mapping names a team or agent that is not there."""

@@ -1,0 +1,1 @@
+"""One module per foreign format; each turns a file into events of the contract."""

@@ -1,0 +1,1 @@
+"""The proof: write-ahead chain, sealed segments, manifest, Merkle tree, checkpoints, verification."""

@@ -1,0 +1,1 @@
+"""Runs agents and governs them: registry, access, wallets, approvals, the agent loop."""

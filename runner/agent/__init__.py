@@ -1,0 +1,1 @@
+"""The agent loop: model turns and tool calls under the control plane."""

@@ -13,9 +13,16 @@ Every message has three parts: what happened · with which values · what to do 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class IngestError(Exception):
-    """Base of every error the event log raises on purpose."""
+    """Base of every error the event log raises on purpose.
+
+    ``exit_code`` is what the command line ends with: 1 a finding or a refusal, 2 it could not be done.
+    """
+
+    exit_code: ClassVar[int] = 2
 
 
 class WorkspaceError(IngestError):

@@ -208,7 +208,7 @@ def _event(name: str, family: str, meaning: str, required: tuple[str, ...] = (),
 
 
 EVENT_TYPES: tuple[EventType, ...] = (
-    _event("run_requested", "runs", "Somebody or something asked for a run; the payload is the task.", ("run_id", "agent_id", "trigger_kind"), ("role_id", "version_hash", *_SOURCE)),
+    _event("run_requested", "runs", "Somebody or something asked for a run; the payload is the task. Imported runs name their model here too: a source may give no turns.", ("run_id", "agent_id", "trigger_kind"), ("role_id", "version_hash", "provider_name", "requested_model", *_SOURCE)),
     _event("run_refused", "runs", "The request was stopped before the run started.", ("run_id", "agent_id", "refusal_rule", "reason"), ("trigger_kind", "role_id", "wallet_id")),
     _event("run_started", "runs", "A worker began the run.", ("run_id", "agent_id"), ("version_hash",)),
     _event("run_paused", "runs", "The run waits; it is data, no process holds it.", ("run_id", "agent_id", "pause_reason")),

@@ -1,7 +1,10 @@
 """Errors of the application, as one tree.
 
 AppError
-└── (each part of the application adds its own below: build, warehouse, exports, pages, demo)
+├── ExportError         an export could not be made or read
+│   └── ExportRefused   the rows may not leave, or would not be complete
+├── ServeError          the pages could not be started
+└── (each part of the application adds its own below: build, warehouse, demo)
 
 Every message has three parts: what happened · with which values · what to do now.
 """
@@ -18,3 +21,17 @@ class AppError(Exception):
     """
 
     exit_code: ClassVar[int] = 2
+
+
+class ExportError(AppError):
+    """An export could not be made or read."""
+
+
+class ExportRefused(ExportError):
+    """The rows may not leave, or would not be complete; nothing was written."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ServeError(AppError):
+    """The pages could not be started."""

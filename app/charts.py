@@ -1,0 +1,310 @@
+"""Charts: pure functions from values to Plotly figures, the same look and the same colours on every page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from app.labels import money
+
+
+@dataclass(frozen=True, kw_only=True)
+class Palette:
+    """Colours of one theme (light or dark), as hex."""
+
+    series: tuple[str, ...]
+    accent: str
+    muted: str
+    faint: str
+    text: str
+    background: str
+    good: str
+    fair: str
+    bad: str
+    off: str
+
+
+# Series: Okabe and Ito (2008), told apart with every common colour vision deficiency; as in .streamlit/config.toml.
+LIGHT = Palette(
+    series=("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"),
+    accent="#1F5F99",
+    muted="#5B6875",
+    faint="#E6EAEE",
+    text="#1B2530",
+    background="#FFFFFF",
+    good="#0072B2",
+    fair="#E69F00",
+    bad="#D55E00",
+    off="#B8C0C8",
+)
+DARK = Palette(
+    series=("#4FA8E0", "#F0B53C", "#3CC49A", "#E3A0C6", "#8FD0F5", "#F08A4B"),
+    accent="#6FB3E8",
+    muted="#9AA7B4",
+    faint="#26303A",
+    text="#E4E9EE",
+    background="#10161C",
+    good="#4FA8E0",
+    fair="#F0B53C",
+    bad="#F08A4B",
+    off="#55626F",
+)
+
+OUTCOMES = ("clean", "intervened", "failed", "cancelled")
+OUTCOME_WORDS = {
+    "clean": "clean",
+    "intervened": "completed with intervention",
+    "failed": "failed, stopped or lost",
+    "cancelled": "cancelled or expired",
+}
+
+
+def palette(theme: str | None) -> Palette:
+    """The palette of a theme named ``light`` or ``dark``; light when it is not known."""
+    return DARK if theme == "dark" else LIGHT
+
+
+def outcome_colours(colours: Palette) -> dict[str, str]:
+    """Outcome to colour; the same four everywhere."""
+    return {
+        "clean": colours.good,
+        "intervened": colours.fair,
+        "failed": colours.bad,
+        "cancelled": colours.off,
+    }
+
+
+def team_colours(team_ids: Sequence[str], colours: Palette) -> dict[str, str]:
+    """Team to colour by the team's place in the sorted directory, so a team keeps its colour on every page."""
+    return {team: colours.series[index % len(colours.series)] for index, team in enumerate(sorted(team_ids))}
+
+
+def plain(text: str) -> str:
+    """``text`` for a Plotly label: angle brackets and templates lose their meaning, the words stay."""
+    return text.replace("<", "‹").replace(">", "›").replace("%{", "% {")
+
+
+def _figure(colours: Palette, height: int, *, legend: bool = True) -> go.Figure:
+    axis = {
+        "gridcolor": colours.faint,
+        "zeroline": False,
+        "linecolor": colours.faint,
+        "tickfont": {"color": colours.muted, "size": 12},
+        "title": {"font": {"color": colours.muted, "size": 12}},
+        "automargin": True,
+        "fixedrange": True,
+    }
+    layout = go.Layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 30 if legend else 8, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": colours.text, "size": 13},
+        hovermode="x unified",
+        hoverlabel={
+            "bgcolor": colours.background,
+            "bordercolor": colours.faint,
+            "font": {"color": colours.text},
+        },
+        showlegend=legend,
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "traceorder": "normal",
+            "font": {"color": colours.text, "size": 12},
+        },
+        xaxis=axis,
+        yaxis=axis | {"rangemode": "tozero"},
+        bargap=0.18,
+        dragmode=False,
+    )
+    return go.Figure(layout=layout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One line, area or bar series: a name people read, a colour, and one number (or None) per step."""
+
+    name: str
+    colour: str
+    amounts: Sequence[float | None]
+
+
+def stacked_days(
+    days: Sequence[dt.date], series: Sequence[Series], colours: Palette, *, hover: str = ",.0f", unit: str = ""
+) -> go.Figure:
+    """Stacked bars per day or week; ``hover`` is a d3 format for one amount, ``unit`` follows it."""
+    figure = _figure(colours, 280)
+    for one in series:
+        figure.add_trace(
+            go.Bar(
+                x=list(days),
+                y=list(one.amounts),
+                name=plain(one.name),
+                marker={"color": one.colour, "line": {"width": 0}},
+                hovertemplate=f"%{{y:{hover}}}{unit}",
+            )
+        )
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(showgrid=False, hoverformat="%a %-d %b %Y")
+    return figure
+
+
+def lines(
+    days: Sequence[dt.date],
+    series: Sequence[Series],
+    colours: Palette,
+    *,
+    tick: str = ",.0f",
+    hover: str = ",.0f",
+    unit: str = "",
+) -> go.Figure:
+    """One line per series over days; a missing amount is a gap, never a zero."""
+    figure = _figure(colours, 280, legend=len(series) > 1)
+    for one in series:
+        figure.add_trace(
+            go.Scatter(
+                x=list(days),
+                y=list(one.amounts),
+                name=plain(one.name),
+                mode="lines",
+                connectgaps=False,
+                line={"color": one.colour, "width": 2},
+                hovertemplate=f"%{{y:{hover}}}{unit}",
+            )
+        )
+    figure.update_xaxes(showgrid=False, hoverformat="%a %-d %b %Y")
+    figure.update_yaxes(tickformat=tick)
+    return figure
+
+
+def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:
+    """Outcome shares of terminal runs as one bar that adds to 100 %; ``counts`` by outcome word."""
+    figure = _figure(colours, 96)
+    total = sum(counts.get(outcome, 0) for outcome in OUTCOMES)
+    for outcome, colour in outcome_colours(colours).items():
+        part = counts.get(outcome, 0) / total if total else 0.0
+        figure.add_trace(
+            go.Bar(
+                y=[""],
+                x=[part],
+                name=f"{OUTCOME_WORDS[outcome]} {part:.1%}",
+                orientation="h",
+                marker={"color": colour, "line": {"width": 0}},
+                hovertemplate=f"{OUTCOME_WORDS[outcome]}: {counts.get(outcome, 0):,} of {total:,} runs<extra></extra>",
+            )
+        )
+    figure.update_layout(barmode="stack", hovermode="closest", bargap=0)
+    figure.update_xaxes(visible=False, range=[0, 1])
+    figure.update_yaxes(visible=False)
+    return figure
+
+
+def ranked(names: Sequence[str], amounts: Sequence[float], colours: Palette, *, bar_colours: Sequence[str]) -> go.Figure:
+    """Horizontal bars of money, largest first, the amount written at the bar."""
+    figure = _figure(colours, 46 + 30 * max(len(names), 1), legend=False)
+    figure.add_trace(
+        go.Bar(
+            y=[plain(name) for name in names][::-1],
+            x=list(amounts)[::-1],
+            orientation="h",
+            marker={"color": list(bar_colours)[::-1], "line": {"width": 0}},
+            text=[money(amount) for amount in amounts][::-1],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{text}<extra></extra>",
+        )
+    )
+    figure.update_layout(hovermode="closest", margin={"r": 96})
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(showgrid=False, type="category")
+    return figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalletBar:
+    """One wallet: its name and the dollars spent, held and capped (None for unlimited)."""
+
+    name: str
+    spent_usd: float
+    held_usd: float
+    cap_usd: float | None
+
+
+def wallets(bars: Sequence[WalletBar], colours: Palette) -> go.Figure:
+    """Spent, held and free of each wallet as one bar; the cap is its full length, an overrun goes past it."""
+    figure = _figure(colours, 58 + 40 * max(len(bars), 1))
+    names = [plain(bar.name) for bar in bars][::-1]
+    parts = (
+        ("spent", colours.accent, [bar.spent_usd for bar in bars], ""),
+        ("held by running calls", colours.fair, [bar.held_usd for bar in bars], "/"),
+        ("free", colours.faint, [_free(bar) for bar in bars], ""),
+    )
+    for name, colour, amounts, pattern in parts:
+        figure.add_trace(
+            go.Bar(
+                y=names,
+                x=amounts[::-1],
+                name=name,
+                orientation="h",
+                marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern}},
+                customdata=[money(amount) for amount in amounts][::-1],
+                hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
+            )
+        )
+    figure.update_layout(barmode="stack", hovermode="closest", bargap=0.45)
+    figure.update_xaxes(tickformat=",.0f", ticksuffix=" USD", showgrid=True)
+    figure.update_yaxes(showgrid=False, type="category")
+    return figure
+
+
+def _free(bar: WalletBar) -> float:
+    return 0.0 if bar.cap_usd is None else max(bar.cap_usd - bar.spent_usd - bar.held_usd, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """One piece of a run: the lane it belongs to, its label, start and end (UTC)."""
+
+    lane: str
+    label: str
+    started_at: dt.datetime
+    ended_at: dt.datetime
+    colour: str
+
+
+def timeline(spans: Sequence[Span], lanes: Sequence[str], colours: Palette) -> go.Figure:
+    """A run as lanes over elapsed time: model, tools, people, waiting. Spans must not be empty."""
+    start = min(span.started_at for span in spans)
+    figure = _figure(colours, 62 + 34 * len(lanes), legend=False)
+    scale, unit = _time_unit(max((span.ended_at - start).total_seconds() for span in spans))
+    for span in spans:
+        begin = (span.started_at - start).total_seconds() / scale
+        length = max((span.ended_at - span.started_at).total_seconds() / scale, 0.0)
+        figure.add_trace(
+            go.Bar(
+                y=[span.lane],
+                x=[length],
+                base=[begin],
+                orientation="h",
+                marker={"color": span.colour, "line": {"color": colours.background, "width": 1}},
+                hovertemplate=f"{plain(span.label)}<br>%{{x:,.2f}} {unit}, from %{{base:,.2f}} {unit}<extra></extra>",
+            )
+        )
+    figure.update_layout(barmode="overlay", hovermode="closest", bargap=0.3)
+    figure.update_xaxes(ticksuffix=f" {unit}", tickformat="~g", rangemode="tozero")
+    figure.update_yaxes(categoryorder="array", categoryarray=list(lanes)[::-1], showgrid=False, type="category")
+    return figure
+
+
+def _time_unit(seconds: float) -> tuple[float, str]:
+    if seconds < 120:
+        return 1.0, "s"
+    if seconds < 7200:
+        return 60.0, "min"
+    return 3600.0, "h"

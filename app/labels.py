@@ -1,0 +1,147 @@
+"""How a number, a time or a foreign word is written on a page: units, precision and escaping in one place."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from decimal import ROUND_HALF_EVEN, Decimal
+from zoneinfo import ZoneInfo
+
+UNKNOWN = "unknown"
+SMALL_N = 20
+"""Below this many cases a rate is grey and not ranked (METRICS.md, rate display)."""
+
+_NBSP = "\u00a0"
+_MINUS = "\u2212"
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=@/])")
+_SECOND_MS = 1_000
+_MINUTE_MS = 60 * _SECOND_MS
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+
+Number = int | float | Decimal
+
+
+def md_escape(text: object) -> str:
+    """``text`` as Markdown that shows exactly these characters: no link, image, formula or directive.
+
+    Line breaks and other control characters become spaces, so a name stays on one line.
+    """
+    plain = "".join(char if char.isprintable() else " " for char in str(text))
+    return _MARKDOWN.sub(r"\\\1", plain)
+
+
+def count(number: Number | None) -> str:
+    """A whole number with thousands separators; ``unknown`` for None."""
+    return UNKNOWN if number is None else _signed(f"{int(number):,}")
+
+
+def money(amount_usd: Number | None) -> str:
+    """US dollars: two decimals from 1 on, four significant digits below, no digits for zero."""
+    if amount_usd is None:
+        return UNKNOWN
+    return f"{money_number(amount_usd)}{_NBSP}USD"
+
+
+def money_number(amount_usd: Number) -> str:
+    """The digits of :func:`money` without the unit."""
+    amount = amount_usd if isinstance(amount_usd, Decimal) else Decimal(str(amount_usd))
+    if amount == 0:
+        return "0"
+    if abs(amount) >= 1:
+        return _signed(f"{amount.quantize(Decimal('0.01'), ROUND_HALF_EVEN):,}")
+    places = 3 - amount.adjusted()
+    rounded = amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    return _signed(f"{rounded:f}")
+
+
+def share(part: Number | None, decimals: int = 1) -> str:
+    """A ratio of 0 to 1 as per cent; ``unknown`` for None."""
+    return UNKNOWN if part is None else _signed(f"{float(part) * 100:.{decimals}f}{_NBSP}%")
+
+
+def points(change: Number) -> str:
+    """A difference of two ratios in percentage points, always with its sign."""
+    return f"{_plus(float(change) * 100, 1)}{_NBSP}points"
+
+
+def fraction(part: Number | None, whole: Number | None) -> str:
+    """``k of n`` with thousands separators."""
+    return f"{count(part)} of {count(whole)}"
+
+
+def interval(low: Number | None, high: Number | None) -> str:
+    """A 95 % interval of a rate, in whole per cent; empty when there is none."""
+    if low is None or high is None:
+        return ""
+    return f"95{_NBSP}%: {float(low) * 100:.0f}–{float(high) * 100:.0f}{_NBSP}%"
+
+
+def duration(milliseconds: Number | None) -> str:
+    """A duration in the unit a person would say: 820 ms, 1.8 s, 3 min, 2.5 h, 4 d."""
+    if milliseconds is None:
+        return UNKNOWN
+    span = float(milliseconds)
+    if span < _SECOND_MS:
+        return f"{span:.0f}{_NBSP}ms"
+    if span < 100 * _SECOND_MS:
+        return f"{_short(span / _SECOND_MS)}{_NBSP}s"
+    if span < 100 * _MINUTE_MS:
+        return f"{_short(span / _MINUTE_MS)}{_NBSP}min"
+    if span < 48 * _HOUR_MS:
+        return f"{_short(span / _HOUR_MS)}{_NBSP}h"
+    return f"{_short(span / _DAY_MS)}{_NBSP}d"
+
+
+def ago(seconds: Number | None) -> str:
+    """An age or a remaining time given in seconds, in the unit a person would say."""
+    return UNKNOWN if seconds is None else duration(max(float(seconds), 0) * _SECOND_MS)
+
+
+def moment(time: dt.datetime | None, zone: ZoneInfo) -> str:
+    """A point in time in the company's zone: ``22 Nov 2026, 15:05``."""
+    return "" if time is None else f"{time.astimezone(zone):%-d %b %Y, %H:%M}"
+
+
+def moment_utc(time: dt.datetime | None) -> str:
+    """A point in time in UTC, with the zone named: ``2026-11-22 14:05 UTC``."""
+    return "" if time is None else f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def clock(time: dt.datetime, now: dt.datetime) -> str:
+    """UTC clock time, with the date when it is not today: ``14:05 UTC`` or ``21 Nov, 14:05 UTC``."""
+    utc, today = time.astimezone(dt.UTC), now.astimezone(dt.UTC).date()
+    return f"{utc:%H:%M} UTC" if utc.date() == today else f"{utc:%-d %b %Y, %H:%M} UTC"
+
+
+def change(now: Number | None, before: Number | None) -> str:
+    """The change of an amount against an earlier one, in per cent with its sign; empty when it has no meaning."""
+    if now is None or before is None or float(before) == 0:
+        return ""
+    percent = (float(now) - float(before)) / abs(float(before)) * 100
+    return f"{_plus(percent, 0 if abs(percent) >= 10 else 1)}{_NBSP}%"
+
+
+def words(identifier: str) -> str:
+    """A closed-set word of the contract as people read it: ``stopped_budget`` becomes ``stopped budget``."""
+    return identifier.replace("_", " ")
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """``1 run`` or ``2 runs``."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0") if number < 10 else f"{number:.0f}"
+
+
+def _plus(number: float, decimals: int) -> str:
+    text = f"{abs(number):.{decimals}f}"
+    if float(text) == 0:
+        return f"±{text}"
+    return f"+{text}" if number > 0 else f"{_MINUS}{text}"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", _MINUS, 1) if text.startswith("-") else text

@@ -33,7 +33,7 @@ class RunnerError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing wrong in registry.yaml: 1-based ``line`` (0: none can be named), dotted ``path``, ``text``."""
+    """One thing wrong in registry.yaml: 1-based ``line`` (0 = none), dotted ``path``, ``text``."""
 
     line: int
     path: str
@@ -150,7 +150,7 @@ class PriceUnknown(Refusal):
         self.wallet_id = wallet_id
         super().__init__(
             "unpriced-model",
-            f"Model refused: {model!r} has no price and wallet {wallet_id} has a cap: its worst case is unknown. "
+            f"Model refused: {model!r} has no price and wallet {wallet_id} has a cap: no worst case. "
             f"Add a line for {model!r} under prices in registry.yaml and run `fleetbook registry apply`.",
         )
 

@@ -1,1 +1,1 @@
-"""One module per foreign format; each turns a file into events of the contract."""
+"""Importers: other people's result files become events of the log, once and whole."""

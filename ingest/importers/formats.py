@@ -1,0 +1,97 @@
+"""What an importer is, and the list of those there are.
+
+A format reads one source file and yields runs that are ready for the log, or rejects with their reason. It
+never touches the workspace; :mod:`ingest.importers.intake` does, in the same way for every format.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol, TypeAlias
+from zoneinfo import ZoneInfo
+
+from ingest.contract import Value
+from ingest.errors import SourceError
+from ingest.importers.mapping import Placement
+from ingest.importers.source import SourceFile
+
+EventDict: TypeAlias = "dict[str, Value]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """One event before it is written: its columns, and the text that goes to the payload store, if any."""
+
+    event: EventDict
+    occurred_at: dt.datetime
+    text: str | None = None
+    text_kind: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedRun:
+    """One run of a source, as events in the order they happened."""
+
+    source_run_id: str
+    run_id: str
+    source_agent: str
+    agent_id: str
+    drafts: tuple[Draft, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """One run that is malformed: where it stands in its file, why it was refused, and its JSON text."""
+
+    position: int
+    source_run_id: str
+    reason: str
+    raw: str
+
+
+class Places(Protocol):
+    """Answers which team and agent a foreign run belongs to."""
+
+    def place(self, *, source_agent: str, source_domain: str, model: str, file: str) -> Placement:
+        """The placement by mapping, else the agent under its own name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a format needs beside the file: where runs belong, and the zone of times without one."""
+
+    places: Places
+    time_zone: dt.tzinfo = field(default_factory=lambda: ZoneInfo("UTC"))
+
+
+class ImportFormat(Protocol):
+    """One foreign file format."""
+
+    name: str
+    summary: str
+
+    def read(self, source: SourceFile, reading: Reading) -> Iterator[ImportedRun | Rejected]:
+        """Runs and rejects of ``source`` in file order. Raises SourceError when the whole file is wrong."""
+
+
+# name → "module:object"; imported when asked for, so that a format's libraries are loaded only where used.
+FORMATS: Mapping[str, str] = {
+    "tau2": "ingest.importers.tau2:FORMAT",
+}
+
+
+def find_format(name: str) -> ImportFormat:
+    """The format called ``name``. Raises SourceError that lists the known formats and the nearest one."""
+    if name not in FORMATS:
+        near = difflib.get_close_matches(name, FORMATS, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise SourceError(
+            f"Nothing imported: unknown format {name!r}. {hint}Known formats: {', '.join(FORMATS)}."
+        )
+    module, _, attribute = FORMATS[name].partition(":")
+    found: ImportFormat = getattr(import_module(module), attribute)
+    return found

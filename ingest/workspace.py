@@ -69,6 +69,16 @@ class Workspace:
         """Exports with their manifests."""
         return self.root / "exports"
 
+    @property
+    def demo_file(self) -> Path:
+        """Mark of a demo workspace and how far it was made; only `fleetbook demo` writes it."""
+        return self.root / "demo.json"
+
+    @property
+    def is_demo(self) -> bool:
+        """True in a demo workspace: what the runner, the registry and the pages record there is demo data."""
+        return self.demo_file.exists()
+
     def _folders(self) -> tuple[Path, ...]:
         return (
             self.wal_dir,

@@ -15,7 +15,10 @@ from app.errors import AppError
 from ingest.errors import IngestError
 
 # In the order of `fleetbook --help`: modules of app/commands, each with register(app).
-COMMAND_MODULES: tuple[str, ...] = ()
+COMMAND_MODULES: tuple[str, ...] = (
+    "app.commands.imports",
+    "app.commands.serve",
+)
 
 PRODUCT_ERRORS = (IngestError, AppError)
 

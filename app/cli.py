@@ -13,6 +13,7 @@ import typer
 from app import __version__
 from app.errors import AppError
 from ingest.errors import IngestError
+from runner.errors import RunnerError
 
 # In the order of `fleetbook --help`: modules of app/commands, each with register(app).
 COMMAND_MODULES: tuple[str, ...] = (
@@ -20,7 +21,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.serve",
 )
 
-PRODUCT_ERRORS = (IngestError, AppError)
+PRODUCT_ERRORS = (IngestError, RunnerError, AppError)
 
 
 def workspace_first(arguments: list[str]) -> list[str]:

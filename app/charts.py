@@ -27,7 +27,7 @@ class Palette:
     off: str
 
 
-# Series: Okabe and Ito (2008), told apart with every common colour vision deficiency; as in .streamlit/config.toml.
+# Series: Okabe and Ito (2008), told apart with every common colour vision deficiency; also in config.toml.
 LIGHT = Palette(
     series=("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"),
     accent="#1F5F99",
@@ -78,7 +78,7 @@ def outcome_colours(colours: Palette) -> dict[str, str]:
 
 
 def team_colours(team_ids: Sequence[str], colours: Palette) -> dict[str, str]:
-    """Team to colour by the team's place in the sorted directory, so a team keeps its colour on every page."""
+    """Team to colour by its place among all teams of the directory, so that it keeps it on every page."""
     return {team: colours.series[index % len(colours.series)] for index, team in enumerate(sorted(team_ids))}
 
 
@@ -136,7 +136,12 @@ class Series:
 
 
 def stacked_days(
-    days: Sequence[dt.date], series: Sequence[Series], colours: Palette, *, hover: str = ",.0f", unit: str = ""
+    days: Sequence[dt.date],
+    series: Sequence[Series],
+    colours: Palette,
+    *,
+    hover: str = ",.0f",
+    unit: str = "",
 ) -> go.Figure:
     """Stacked bars per day or week; ``hover`` is a d3 format for one amount, ``unit`` follows it."""
     figure = _figure(colours, 280)
@@ -188,7 +193,8 @@ def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:
     figure = _figure(colours, 96)
     total = sum(counts.get(outcome, 0) for outcome in OUTCOMES)
     for outcome, colour in outcome_colours(colours).items():
-        part = counts.get(outcome, 0) / total if total else 0.0
+        number = counts.get(outcome, 0)
+        part = number / total if total else 0.0
         figure.add_trace(
             go.Bar(
                 y=[""],
@@ -196,7 +202,7 @@ def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:
                 name=f"{OUTCOME_WORDS[outcome]} {part:.1%}",
                 orientation="h",
                 marker={"color": colour, "line": {"width": 0}},
-                hovertemplate=f"{OUTCOME_WORDS[outcome]}: {counts.get(outcome, 0):,} of {total:,} runs<extra></extra>",
+                hovertemplate=f"{OUTCOME_WORDS[outcome]}: {number:,} of {total:,} runs<extra></extra>",
             )
         )
     figure.update_layout(barmode="stack", hovermode="closest", bargap=0)
@@ -205,7 +211,9 @@ def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:
     return figure
 
 
-def ranked(names: Sequence[str], amounts: Sequence[float], colours: Palette, *, bar_colours: Sequence[str]) -> go.Figure:
+def ranked(
+    names: Sequence[str], amounts: Sequence[float], colours: Palette, *, bar_colours: Sequence[str]
+) -> go.Figure:
     """Horizontal bars of money, largest first, the amount written at the bar."""
     figure = _figure(colours, 46 + 30 * max(len(names), 1), legend=False)
     figure.add_trace(
@@ -293,12 +301,15 @@ def timeline(spans: Sequence[Span], lanes: Sequence[str], colours: Palette) -> g
                 base=[begin],
                 orientation="h",
                 marker={"color": span.colour, "line": {"color": colours.background, "width": 1}},
-                hovertemplate=f"{plain(span.label)}<br>%{{x:,.2f}} {unit}, from %{{base:,.2f}} {unit}<extra></extra>",
+                hovertemplate=f"{plain(span.label)}<br>%{{x:,.2f}} {unit}, from %{{base:,.2f}} {unit}"
+                "<extra></extra>",
             )
         )
     figure.update_layout(barmode="overlay", hovermode="closest", bargap=0.3)
     figure.update_xaxes(ticksuffix=f" {unit}", tickformat="~g", rangemode="tozero")
-    figure.update_yaxes(categoryorder="array", categoryarray=list(lanes)[::-1], showgrid=False, type="category")
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=list(lanes)[::-1], showgrid=False, type="category"
+    )
     return figure
 
 

@@ -115,7 +115,7 @@ def clock(time: dt.datetime, now: dt.datetime) -> str:
 
 
 def change(now: Number | None, before: Number | None) -> str:
-    """The change of an amount against an earlier one, in per cent with its sign; empty when it has no meaning."""
+    """The change of an amount against an earlier one, in per cent with its sign; empty without meaning."""
     if now is None or before is None or float(before) == 0:
         return ""
     percent = (float(now) - float(before)) / abs(float(before)) * 100

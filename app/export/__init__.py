@@ -1,1 +1,1 @@
-"""Rows that leave the product: files with a manifest of filter, build, rows, columns and digests, complete or refused."""
+"""Rows that leave the product, complete or refused, with a manifest of filter, build, rows and digests."""

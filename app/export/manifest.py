@@ -89,7 +89,7 @@ def read(folder: Path) -> Manifest:
 
 
 def differences(folder: Path) -> list[str]:
-    """What differs between the files in ``folder`` and its manifest, as sentences; empty when nothing does."""
+    """What differs between the files in ``folder`` and its manifest, as sentences; empty when all agree."""
     found: list[str] = []
     for entry in read(folder).files:
         path = folder / entry.name

@@ -65,7 +65,9 @@ def scope_words(scope: Scope) -> str:
     return f"own runs in {teams}" if scope.own_only else teams
 
 
-def create(order: Order, export_dir: Path, record: Callable[[Manifest], str], now: dt.datetime) -> tuple[Export, str]:
+def create(
+    order: Order, export_dir: Path, record: Callable[[Manifest], str], now: dt.datetime
+) -> tuple[Export, str]:
     """Write the files, record the event, then show the files; return the export and the event id.
 
     ``record`` writes ``export_created`` durably and returns its id; when it raises, no file stays.
@@ -73,8 +75,8 @@ def create(order: Order, export_dir: Path, record: Callable[[Manifest], str], no
     """
     if order.frame.height != order.expected_rows:
         raise ExportRefused(
-            f"Export refused: {order.frame.height:,} rows were read and {order.expected_rows:,} were counted in build "
-            f"{order.build_id}. Nothing was written. Run `fleetbook build`, then export again."
+            f"Export refused: {order.frame.height:,} rows were read and {order.expected_rows:,} were counted "
+            f"in build {order.build_id}. Nothing was written. Run `fleetbook build`, then export again."
         )
     export_id = str(uuid.uuid4())
     making = export_dir / f".making-{export_id}"
@@ -86,7 +88,8 @@ def create(order: Order, export_dir: Path, record: Callable[[Manifest], str], no
         making.rename(folder)
     except OSError as error:
         raise ExportError(
-            f"Export not made: {error.strerror or error} ({export_dir}). Free space or correct the folder's rights, then export again."
+            f"Export not made: {error.strerror or error} ({export_dir}). "
+            "Free space or correct the folder's rights, then export again."
         ) from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
@@ -107,7 +110,12 @@ def past(export_dir: Path, scope: Scope) -> list[Export]:
 
 def filter_text(manifest: Manifest) -> str:
     """Mart, filters and scope as canonical JSON, for the event."""
-    told = {"mart": manifest.mart, "filters": manifest.filters, "scope": manifest.scope, "build_id": manifest.build_id}
+    told = {
+        "mart": manifest.mart,
+        "filters": manifest.filters,
+        "scope": manifest.scope,
+        "build_id": manifest.build_id,
+    }
     return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

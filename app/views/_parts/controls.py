@@ -1,0 +1,135 @@
+"""Filters that live in the URL, so that a link is a view, and that stay when the page is left."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+PERIODS: Mapping[str, int] = {"7": 7, "28": 28, "91": 91, "182": 182}
+_PERIOD_WORDS = {"7": "7 days", "28": "28 days", "91": "13 weeks", "182": "26 weeks"}
+ANY = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """Days from ``first_date`` to ``last_date``, both included, and the same number of days before."""
+
+    first_date: dt.date
+    last_date: dt.date
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return (self.last_date - self.first_date).days + 1
+
+    @property
+    def before(self) -> Period:
+        """The period of equal length that ends the day before this one begins."""
+        last = self.first_date - dt.timedelta(days=1)
+        return Period(first_date=last - dt.timedelta(days=self.days - 1), last_date=last)
+
+    @property
+    def words(self) -> str:
+        """The period as people say it: ``26 Oct – 22 Nov 2026``."""
+        return f"{self.first_date:%-d %b} – {self.last_date:%-d %b %Y}"
+
+
+def period(last_date: dt.date, default: str = "28") -> Period:
+    """Let the reader choose how many days up to ``last_date`` the page shows."""
+    chosen = one_of("Period", "days", list(PERIODS), default, _PERIOD_WORDS.__getitem__)
+    return Period(first_date=last_date - dt.timedelta(days=PERIODS[chosen] - 1), last_date=last_date)
+
+
+def one_of(
+    label: str,
+    name: str,
+    options: Sequence[str],
+    default: str,
+    word: Callable[[str], str],
+    *,
+    show_label: bool = False,
+) -> str:
+    """One of a few ``options``, as buttons side by side; the URL parameter ``name`` carries it."""
+    _begin(name, options, default)
+    chosen = st.segmented_control(
+        label,
+        options,
+        format_func=word,
+        key=_key(name),
+        required=True,
+        label_visibility="visible" if show_label else "collapsed",
+    )
+    return _keep(name, chosen if chosen is not None else default, default)
+
+
+def select(
+    label: str, name: str, options: Mapping[str, str], *, anything: str, width: int | str = "stretch"
+) -> str | None:
+    """One of many ``options`` (id to words), or None for ``anything``; the URL carries it as ``name``."""
+    ids = [ANY, *options]
+    _begin(name, ids, ANY)
+    chosen = st.selectbox(
+        label,
+        ids,
+        format_func=lambda option: anything if option == ANY else options[option],
+        key=_key(name),
+        label_visibility="collapsed",
+        width=width,
+    )
+    return _keep(name, chosen or ANY, ANY) or None
+
+
+def text(label: str, name: str, placeholder: str) -> str:
+    """A line of search text; the URL parameter ``name`` carries it."""
+    if _key(name) not in st.session_state:
+        st.session_state[_key(name)] = st.query_params.get(name, st.session_state.get(_kept(name), ""))
+    typed = st.text_input(
+        label,
+        key=_key(name),
+        type="search",
+        placeholder=placeholder,
+        label_visibility="collapsed",
+        max_chars=200,
+    )
+    return _keep(name, (typed or "").strip(), "")
+
+
+def page_number(name: str, page_count: int) -> int:
+    """Which page of a long table, from 1; the URL parameter ``name`` carries it."""
+    wanted = st.query_params.get(name, "1")
+    current = min(max(int(wanted) if wanted.isdigit() else 1, 1), max(page_count, 1))
+    if _key(name) not in st.session_state or st.session_state[_key(name)] > page_count:
+        st.session_state[_key(name)] = current
+    chosen = st.pagination(max(page_count, 1), key=_key(name)) if page_count > 1 else 1
+    _keep(name, str(chosen), "1", remember=False)
+    return chosen
+
+
+def _key(name: str) -> str:
+    return f"filter_{name}"
+
+
+def _kept(name: str) -> str:
+    return f"kept_{name}"
+
+
+def _begin(name: str, options: Sequence[str], default: str) -> None:
+    """Before the widget exists: the URL wins over what was chosen earlier; unknown words are ignored."""
+    if st.session_state.get(_key(name)) in options:
+        return
+    wanted = (st.query_params.get(name), st.session_state.get(_kept(name)), default)
+    st.session_state[_key(name)] = next(word for word in wanted if word in options)
+
+
+def _keep(name: str, chosen: str, default: str, *, remember: bool = True) -> str:
+    if remember:
+        st.session_state[_kept(name)] = chosen
+    if chosen != default:
+        if st.query_params.get(name) != chosen:
+            st.query_params[name] = chosen
+    elif name in st.query_params:
+        del st.query_params[name]
+    return chosen

@@ -41,18 +41,23 @@ def arrow_schema() -> pa.Schema:
 
 def rfc3339(moment: dt.datetime) -> str:
     """UTC text of an aware ``moment`` with six decimals, the one form used in bodies."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_rfc3339(text: str) -> dt.datetime:
     """The aware datetime of :func:`rfc3339` text. Raises ValueError for any other form."""
-    return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=dt.UTC)
+    moment = dt.datetime.fromisoformat(text)
+    if moment.tzinfo is None or rfc3339(moment) != text:
+        raise ValueError(f"{text!r} is not in the form of RFC 3339 with six decimals and Z")
+    return moment
 
 
 @lru_cache(maxsize=256)
-def _allowed(event_type: str) -> frozenset[str]:
+def _allowed(event_type: str) -> dict[str, tuple[type, Field]]:
+    """Python type and field of each column that ``event_type`` may carry."""
     kind = TYPE_BY_NAME[event_type]
-    return ENVELOPE_NAMES | frozenset(kind.required) | frozenset(kind.optional)
+    names = ENVELOPE_NAMES | frozenset(kind.required) | frozenset(kind.optional)
+    return {name: (_PYTHON_TYPES[FIELD_BY_NAME[name].kind], FIELD_BY_NAME[name]) for name in names}
 
 
 def _problem(field: Field, value: Value) -> str | None:
@@ -82,7 +87,11 @@ def validate(event: Event) -> None:
             continue
         if name not in allowed:
             raise ContractError(event_type, f"column {name} does not belong to it")
-        problem = _problem(FIELD_BY_NAME[name], value)
+        python_type, field = allowed[name]
+        # Most columns are plain text: a million events pass here, and this saves the call for those.
+        if python_type is str and type(value) is str and not field.values:
+            continue
+        problem = _problem(field, value)
         if problem:
             raise ContractError(event_type, problem)
     missing = [name for name in ("event_id", "occurred_at", *TYPE_BY_NAME[event_type].required) if event.get(name) is None]
@@ -92,13 +101,10 @@ def validate(event: Event) -> None:
 
 def canonical_body(event: Event) -> bytes:
     """Canonical JSON of ``event``: sorted keys, compact, no nulls, times as RFC 3339 text (RFC 8785 for this subset)."""
-    return _ENCODER.encode(
-        {
-            name: rfc3339(value) if isinstance(value, dt.datetime) else value
-            for name, value in event.items()
-            if value is not None
-        }
-    )
+    present = {name: value for name, value in event.items() if value is not None}
+    for name in _TIME_NAMES & present.keys():
+        present[name] = rfc3339(present[name])  # type: ignore[arg-type]  # validated: a time column holds a time
+    return _ENCODER.encode(present)
 
 
 def parse_body(body: bytes | str) -> dict[str, Value]:

@@ -191,6 +191,7 @@ COLUMNS: tuple[Field, ...] = (
     _text("filter_text", "Filter and scope of an export, as canonical JSON."),
     # log
     _text("process_name", "What the writing process is: command name and host, without personal data."),
+    _text("recovered_writer_id", "Dead writer whose chain was recovered."),
     _int("torn_bytes", "Bytes after the longest valid prefix that recovery set aside."),
     _int("declared_count", "Events a closed or recovered writer has, this one included."),
     # outside
@@ -246,7 +247,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("signed_in", "access", "A person opened the pages.", ("person_id",), ("role_id",)),
     _event("writer_opened", "log", "A process opened its chain.", ("process_name",)),
     _event("writer_closed", "log", "A process closed its chain.", ("declared_count",)),
-    _event("log_recovered", "log", "The chain of a dead writer was recovered; the reason names it.", ("reason", "torn_bytes", "declared_count"), ("process_name",)),
+    _event("log_recovered", "log", "The chain of a dead writer was recovered; the reason names it.", ("reason", "torn_bytes", "declared_count"), ("process_name", "recovered_writer_id")),
     _event("payload_erased", "log", "Payload texts were erased on request.", ("row_count", "reason"), ("person_id", "run_id")),
     _event("otel_span", "outside", "A span of an agent built elsewhere, as it arrived.", ("span_json",), ("source_agent", "source_domain")),
 )

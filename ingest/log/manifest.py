@@ -1,0 +1,143 @@
+"""The manifest: append-only list of what is sealed; each line is a leaf of the log's Merkle tree."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from ingest.errors import SegmentError
+from ingest.log.disk import sync_file, sync_folder, write_all
+from ingest.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """One sealed file: whose events, which, between which chain values, and the file that holds them."""
+
+    kind: Literal["segment"] = "segment"
+    writer_id: str
+    first_seq: int
+    last_seq: int
+    count: int
+    prev_head: str  # chain value before the first event, in hex
+    head: str  # chain value of the last event, in hex
+    min_recorded_at: str
+    max_recorded_at: str
+    file: str  # path below lake/
+    file_bytes: int
+    file_sha256: str
+    schema_version: int
+    is_recovered: bool
+    torn_bytes: int  # bytes after the valid prefix that recovery set aside
+    sealed_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """Chain value of a writer that was still open: it binds the events that are not sealed yet."""
+
+    kind: Literal["head"] = "head"
+    writer_id: str
+    seq: int
+    head: str
+    noted_at: str
+
+
+Entry: TypeAlias = Segment | Head
+_KINDS: dict[str, type[Segment] | type[Head]] = {"segment": Segment, "head": Head}
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """The manifest line of ``entry``, without LF: canonical JSON."""
+    return _ENCODER.encode(entry)
+
+
+def decode_entry(line: bytes, number: int) -> Entry:
+    """The entry of a manifest ``line``. Raises SegmentError when it is damaged or of an unknown kind."""
+    try:
+        kind = _KINDS[msgspec.json.decode(line, type=_Kind).kind]
+        return msgspec.json.decode(line, type=kind)
+    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError) as error:
+        raise SegmentError(
+            f"Manifest unreadable: line {number} is no entry this release knows ({error}). "
+            "Run `fleetbook verify`; restore manifest.jsonl from a backup, or update Fleetbook."
+        ) from error
+
+
+class Manifest:
+    """The manifest of one workspace. Every access takes the file's lock, so that readers see whole lines only."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._path = workspace.manifest_file
+
+    @contextmanager
+    def _locked(self, operation: int) -> Iterator[int]:
+        is_new = not self._path.exists()
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(fd, operation)
+            if is_new:
+                sync_folder(self._path.parent)
+            yield fd
+        finally:
+            os.close(fd)
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Add ``entries`` durably. Raises OSError. A torn line of a crashed process was never relied on and goes first."""
+        content = b"".join(encode_entry(entry) + b"\n" for entry in entries)
+        with self._locked(fcntl.LOCK_EX) as fd:
+            _drop_torn_line(fd)
+            write_all(fd, content)
+            sync_file(fd)
+
+    @contextmanager
+    def frozen(self) -> Iterator[list[bytes]]:
+        """The lines (without LF), durable, while nobody can add one: nothing is sealed inside the ``with`` block."""
+        with self._locked(fcntl.LOCK_SH) as fd:
+            # A process may have died between its write and its fsync; what is read here may be signed.
+            sync_file(fd)
+            yield _read_lines(fd)
+
+    def lines(self) -> list[bytes]:
+        """The lines as they are now, without LF."""
+        with self.frozen() as lines:
+            return lines
+
+    def entries(self) -> list[Entry]:
+        """Everything listed. Raises SegmentError for a damaged line."""
+        return decode_lines(self.lines())
+
+
+def decode_lines(lines: Sequence[bytes]) -> list[Entry]:
+    """The entries of manifest ``lines``. Raises SegmentError for a damaged line."""
+    return [decode_entry(line, number) for number, line in enumerate(lines, start=1)]
+
+
+def segments_of(entries: Sequence[Entry]) -> list[Segment]:
+    """The segments among ``entries``, by writer and first event."""
+    found = [entry for entry in entries if isinstance(entry, Segment)]
+    return sorted(found, key=lambda segment: (segment.writer_id, segment.first_seq))
+
+
+def _read_lines(fd: int) -> list[bytes]:
+    content = bytearray()
+    while block := os.pread(fd, 1 << 20, len(content)):
+        content += block
+    return bytes(content).split(b"\n")[:-1]
+
+
+def _drop_torn_line(fd: int) -> None:
+    size = os.fstat(fd).st_size
+    if size and os.pread(fd, 1, size - 1) != b"\n":
+        os.ftruncate(fd, sum(len(line) + 1 for line in _read_lines(fd)))

@@ -1,0 +1,107 @@
+"""One consistent look at the log: the manifest and the open line files at one moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from ingest.errors import SegmentError
+from ingest.log.disk import sync_file
+from ingest.log.manifest import Entry, Manifest, Segment, decode_lines, segments_of
+from ingest.log.wal import ChainReader, Chunk, WalName, first_head, wal_names
+from ingest.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenFile:
+    """A line file that is not sealed: its name, an open descriptor, and the bytes it had at the moment of the look."""
+
+    name: WalName
+    fd: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The log at one moment: manifest lines, what they say, and the line files that no line covers yet."""
+
+    lines: list[bytes]
+    entries: list[Entry]
+    segments: list[Segment]
+    open_files: list[OpenFile]
+
+
+@contextmanager
+def look(workspace: Workspace) -> Iterator[View]:
+    """The log as it is now. Sealing waits while the look is taken, not while it is used.
+
+    The bytes of open files are made durable before they are shown, so nothing seen here can vanish.
+    Raises OSError, and SegmentError for a damaged manifest.
+    """
+    with ExitStack() as stack:
+        with Manifest(workspace).frozen() as lines:
+            entries = decode_lines(lines)
+            segments = segments_of(entries)
+            covered = {(segment.writer_id, segment.first_seq) for segment in segments}
+            opened = [
+                (name, stack.enter_context(_opened(name, workspace)))
+                for name in wal_names(workspace.wal_dir)
+                if (name.writer_id, name.first_seq) not in covered
+            ]
+            files = [OpenFile(name=name, fd=fd, size=os.fstat(fd).st_size) for name, fd in opened]
+        for file in files:
+            sync_file(file.fd)
+        yield View(lines=lines, entries=entries, segments=segments, open_files=files)
+
+
+@contextmanager
+def _opened(name: WalName, workspace: Workspace) -> Iterator[int]:
+    fd = os.open(name.path(workspace.wal_dir), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def head_before(name: WalName, segments: Sequence[Segment]) -> bytes | None:
+    """The chain value before the first line of ``name`` as the sealed ``segments`` know it, or None."""
+    if name.first_seq == 0:
+        return first_head(name.writer_id)
+    for segment in segments:
+        if segment.writer_id == name.writer_id and segment.last_seq == name.first_seq - 1:
+            return bytes.fromhex(segment.head)
+    return None
+
+
+def open_readers(view: View) -> Iterator[tuple[OpenFile, ChainReader | None]]:
+    """A reader for each open file, in chain order; None where the events before it are missing.
+
+    A reader must be read to its end before the next one is asked for.
+    """
+    before: ChainReader | None = None
+    previous: OpenFile | None = None
+    for file in view.open_files:
+        head = head_before(file.name, view.segments)
+        is_next = previous is not None and previous.name.writer_id == file.name.writer_id
+        if head is None and is_next and before is not None and before.next_seq == file.name.first_seq:
+            head = before.head
+        reader = ChainReader(file.fd, file.size, first_seq=file.name.first_seq, head=head) if head else None
+        yield file, reader
+        before, previous = reader, file
+
+
+def open_chunks(view: View, row_count: int) -> Iterator[tuple[OpenFile, Chunk]]:
+    """The valid events of the open files, by writer, in chunks of about ``row_count``.
+
+    Raises SegmentError when the events before an open file are missing.
+    """
+    for file, reader in open_readers(view):
+        if reader is None:
+            raise SegmentError(
+                f"Log incomplete: {file.name.writer_id} has events from seq {file.name.first_seq} in wal/, "
+                "but those before are missing. Run `fleetbook verify` and restore the missing files from a backup."
+            )
+        for chunk in reader.chunks(row_count):
+            yield file, chunk

@@ -1,0 +1,130 @@
+"""The reader: the log as files for the warehouse, and the few questions that are asked of it directly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ingest.contract import Value, parse_body
+from ingest.errors import SegmentError
+from ingest.log.disk import file_sha256
+from ingest.log.manifest import Segment
+from ingest.log.merkle import tree_root
+from ingest.log.recover import recover
+from ingest.log.segments import ROW_GROUP_ROWS, event_table, write_rows
+from ingest.log.view import look, open_chunks
+from ingest.payload_store import read_texts
+from ingest.workspace import Workspace
+
+
+class TreeHead(NamedTuple):
+    """The manifest's Merkle tree at one moment: its number of lines and its root in hex."""
+
+    size: int
+    root: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The log at one moment, as Parquet files with the contract's schema.
+
+    ``files`` are the sealed segments and one file of the events that are not sealed yet (zero rows when
+    there are none); ``events`` is the number of rows in all of them.
+    """
+
+    files: list[Path]
+    events: int
+    checkpoint: TreeHead
+
+
+def snapshot(workspace: Workspace, target_dir: Path) -> Snapshot:
+    """One consistent list of files with every durable event, once each.
+
+    Dead writers are recovered first; the durable part of living ones is written to
+    ``target_dir/open-0.parquet``; sealed files are named, not copied, and each is compared with the digest
+    in the manifest, because DuckDB does not see flipped bits. Raises SegmentError, OSError, WriterError.
+    """
+    recover(workspace)
+    target_dir.mkdir(parents=True, exist_ok=True)
+    tail = target_dir / "open-0.parquet"
+    with look(workspace) as view:
+        files = [_intact(workspace, segment) for segment in view.segments]
+        written = write_rows(tail, (chunk for _, chunk in open_chunks(view, ROW_GROUP_ROWS)))
+        return Snapshot(
+            files=[*files, tail],
+            events=sum(segment.count for segment in view.segments) + written.row_count,
+            checkpoint=TreeHead(len(view.lines), tree_root(view.lines).hex()),
+        )
+
+
+def _intact(workspace: Workspace, segment: Segment) -> Path:
+    path = workspace.lake_dir / segment.file
+    try:
+        digest = file_sha256(path)
+    except FileNotFoundError:
+        digest = ""
+    if digest != segment.file_sha256:
+        state = "differs from what was sealed" if digest else "is missing"
+        raise SegmentError(
+            f"Segment damaged: {path} {state}. Run `fleetbook verify` to see which events are concerned, "
+            "and restore the file from a backup."
+        )
+    return path
+
+
+def event_ids(workspace: Workspace, *, recorded_via: str) -> set[str]:
+    """Ids of all events that came in by ``recorded_via``, sealed or not; importers skip what is there already."""
+    found: set[str] = set()
+    wanted = pa.scalar(recorded_via)
+    for table in _tables(workspace, ["event_id", "recorded_via"], "recorded_via", recorded_via):
+        found.update(table.filter(pc.equal(table["recorded_via"], wanted))["event_id"].to_pylist())
+    return found
+
+
+def run_events(workspace: Workspace, run_id: str) -> list[dict[str, Value]]:
+    """All events of one run, sealed or not, by time and position in the log."""
+    bodies: list[str] = []
+    for table in _tables(workspace, ["body", "run_id"], "run_id", run_id):
+        bodies += table.filter(pc.equal(table["run_id"], pa.scalar(run_id)))["body"].to_pylist()
+    events = {str(event["event_id"]): event for event in map(parse_body, bodies)}
+    return sorted(events.values(), key=lambda event: (event["occurred_at"], event["writer_id"], event["seq"]))  # type: ignore[arg-type, return-value]  # the contract requires all three
+
+
+def payload_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str, str | None]:
+    """The text of each payload; None when it was erased or never kept.
+
+    Raises SegmentError when a text does not have the commitment that the log holds.
+    """
+    return read_texts(workspace, payload_ids)
+
+
+def _tables(workspace: Workspace, columns: list[str], key: str, wanted: str) -> Iterator[pa.Table]:
+    """Tables with ``columns`` that may hold rows whose ``key`` is ``wanted``: row groups without it are not read."""
+    with look(workspace) as view:
+        for segment in view.segments:
+            yield from _row_groups(workspace.lake_dir / segment.file, columns, key, wanted)
+        for _, chunk in open_chunks(view, ROW_GROUP_ROWS):
+            yield event_table(chunk).select(columns)
+
+
+def _row_groups(path: Path, columns: list[str], key: str, wanted: str) -> Iterator[pa.Table]:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        position = file.schema_arrow.get_field_index(key)
+        for group in range(file.num_row_groups):
+            statistics = file.metadata.row_group(group).column(position).statistics
+            if (
+                statistics is not None
+                and statistics.has_min_max
+                and not statistics.min <= wanted <= statistics.max
+            ):
+                continue
+            # The key column first, alone: most groups that may hold the value do not.
+            keys = file.read_row_group(group, columns=[key])[key]
+            if pc.any(pc.equal(keys, pa.scalar(wanted))).as_py():
+                yield file.read_row_group(group, columns=columns)

@@ -1,7 +1,7 @@
 """What the contract means in bytes: canonical bodies, the Parquet schema, and the generated copies.
 
-``python -m ingest.contract --write`` makes ``dbt_project/models/staging/_sources.yml`` and
-``docs/events.md`` again; ``--check`` fails when a copy is stale.
+``python -m ingest.contract --write`` makes ``dbt_project/models/staging/_sources.yml``,
+``dbt_project/macros/contract_words.sql`` and ``docs/events.md`` again; ``--check`` fails when a copy is stale.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ def dbt_sources() -> str:
         '    description: "The event log: sealed segments and the durable part of open writers, as one relation."',
         "    config:",
         "      formatter: template",
-        "      external_location: \"read_parquet({{ env_var('FLEETBOOK_EVENT_FILES') }}, union_by_name=true)\"",
+        "      external_location: \"read_parquet({{ env_var('FLEETBOOK_EVENT_FILES', 'no-event-files') }},"
+        ' union_by_name=true, hive_partitioning=false)"',
         "    tables:",
         "      - name: events",
         '        description: "One row per event; which columns an event type carries is listed in docs/events.md."',
@@ -169,6 +170,19 @@ def dbt_sources() -> str:
         lines += [f"          - name: {field.name}", f"            description: {_yaml_text(field.meaning)}"]
     lines += ["          - name: body", '            description: "Canonical JSON of the event, the bytes that are hashed."']
     lines += ["          - name: hash", '            description: "SHA256 chain value of the event, in hex."']
+    return "\n".join(lines) + "\n"
+
+
+def dbt_words() -> str:
+    """The closed sets of the contract as a dbt macro, for tests of accepted words."""
+    lines = [
+        "{# Made from ingest/events.py by `python -m ingest.contract --write`. Do not edit. #}",
+        "",
+        "{% macro contract_words_of(field) %}",
+        "{{ return({",
+    ]
+    lines += [f'    "{f.name}": [{", ".join(_yaml_text(word) for word in f.values)}],' for f in FIELDS if f.values]
+    lines += ["}[field]) }}", "{% endmacro %}"]
     return "\n".join(lines) + "\n"
 
 
@@ -198,6 +212,7 @@ def copies(root: Path) -> dict[Path, str]:
     """Path and expected content of each generated copy below the repository ``root``."""
     return {
         root / "dbt_project" / "models" / "staging" / "_sources.yml": dbt_sources(),
+        root / "dbt_project" / "macros" / "contract_words.sql": dbt_words(),
         root / "docs" / "events.md": events_page(),
     }
 

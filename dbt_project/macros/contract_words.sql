@@ -1,0 +1,19 @@
+{# Made from ingest/events.py by `python -m ingest.contract --write`. Do not edit. #}
+
+{% macro contract_words_of(field) %}
+{{ return({
+    "trigger_kind": ["person", "schedule", "delegate", "import"],
+    "pause_reason": ["approval", "budget", "unknown_outcome"],
+    "end_state": ["completed", "failed", "stopped_budget", "cancelled", "expired_waiting", "lost"],
+    "tool_effect": ["read", "write", "consequential"],
+    "called_by": ["agent", "user"],
+    "tool_outcome": ["succeeded", "failed", "refused", "denied", "unknown"],
+    "tool_error_class": ["invalid_args", "upstream", "timeout", "crash", "unclassified"],
+    "decision": ["approved", "approved_changed", "rejected"],
+    "wallet_kind": ["team", "agent", "run"],
+    "wallet_window": ["day", "month", "total"],
+    "risk_class": ["minimal", "limited", "high"],
+    "status": ["draft", "review", "live", "watch", "suspended", "retired"],
+    "intervention_kind": ["corrected", "rerun", "took_over"],
+}[field]) }}
+{% endmacro %}

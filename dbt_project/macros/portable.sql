@@ -1,0 +1,25 @@
+{# Every word that DuckDB and Spark spell differently lives here, once per engine. #}
+
+{% macro company_time_zone() %}{{ return(env_var('FLEETBOOK_TIME_ZONE', 'UTC')) }}{% endmacro %}
+
+{# Whole microseconds since 1970-01-01 UTC. #}
+{% macro epoch_us(moment) %}{{ return(adapter.dispatch('epoch_us', 'fleetbook')(moment)) }}{% endmacro %}
+{% macro default__epoch_us(moment) %}epoch_us({{ moment }}){% endmacro %}
+{% macro spark__epoch_us(moment) %}unix_micros({{ moment }}){% endmacro %}
+
+{# Integer quotient; null when the divisor is 0. #}
+{% macro int_div(dividend, divisor) %}{{ return(adapter.dispatch('int_div', 'fleetbook')(dividend, divisor)) }}{% endmacro %}
+{% macro default__int_div(dividend, divisor) %}(cast({{ dividend }} as hugeint) // nullif(cast({{ divisor }} as hugeint), 0)){% endmacro %}
+{% macro spark__int_div(dividend, divisor) %}(cast({{ dividend }} as decimal(38, 0)) div nullif(cast({{ divisor }} as decimal(38, 0)), 0)){% endmacro %}
+
+{# The wall clock of the company at an instant, as a timestamp without zone. #}
+{% macro local_time(moment) %}{{ return(adapter.dispatch('local_time', 'fleetbook')(moment)) }}{% endmacro %}
+{% macro default__local_time(moment) %}timezone('{{ company_time_zone() }}', {{ moment }}){% endmacro %}
+{% macro spark__local_time(moment) %}from_utc_timestamp({{ moment }}, '{{ company_time_zone() }}'){% endmacro %}
+
+{# The instant at which the company's wall clock shows a timestamp without zone. #}
+{% macro instant_of(wall_clock) %}{{ return(adapter.dispatch('instant_of', 'fleetbook')(wall_clock)) }}{% endmacro %}
+{% macro default__instant_of(wall_clock) %}timezone('{{ company_time_zone() }}', {{ wall_clock }}){% endmacro %}
+{% macro spark__instant_of(wall_clock) %}to_utc_timestamp({{ wall_clock }}, '{{ company_time_zone() }}'){% endmacro %}
+
+{% macro local_date(moment) %}cast({{ local_time(moment) }} as date){% endmacro %}

@@ -1,0 +1,76 @@
+{# One row per approval: asked, first shown, decided or expired, used. #}
+with
+
+approval_events as (
+    select * from {{ ref('stg_events__approvals') }}
+),
+
+requested as (
+    select * from approval_events
+    where event_type = 'approval_requested'
+    qualify row_number() over (partition by approval_id order by occurred_at nulls last, event_id) = 1
+),
+
+decided as (
+    select * from approval_events
+    where event_type = 'approval_decided'
+    qualify row_number() over (partition by approval_id order by occurred_at nulls last, event_id) = 1
+),
+
+expired as (
+    select
+        approval_id,
+        min(occurred_at) as expired_at
+    from approval_events
+    where event_type = 'approval_expired'
+    group by approval_id
+),
+
+consumed as (
+    select distinct approval_id
+    from approval_events
+    where event_type = 'approval_consumed'
+),
+
+shown as (
+    select
+        approval_events.approval_id,
+        min(approval_events.occurred_at) as first_shown_at
+    from approval_events
+    left join decided on decided.approval_id = approval_events.approval_id
+    where
+        approval_events.event_type = 'approval_shown'
+        and (decided.approval_id is null or approval_events.occurred_at <= decided.occurred_at)
+    group by approval_events.approval_id
+)
+
+select
+    requested.approval_id,
+    requested.run_id,
+    requested.agent_id,
+    requested.team_id,
+    requested.is_demo,
+    requested.call_index,
+    requested.tool_name,
+    requested.approval_rule,
+    requested.approver_role,
+    requested.actor_id as requested_by,
+    requested.occurred_at as requested_at,
+    requested.expires_at,
+    requested.money_at_stake_nano_usd,
+    shown.first_shown_at,
+    decided.occurred_at as decided_at,
+    decided.person_id as decided_by,
+    decided.decision,
+    decided.reason,
+    case
+        when decided.decision is not null then decided.decision
+        when expired.approval_id is not null then 'expired'
+        else 'waiting'
+    end as approval_status,
+    consumed.approval_id is not null as is_consumed
+from requested
+left join shown on shown.approval_id = requested.approval_id
+left join decided on decided.approval_id = requested.approval_id
+left join expired on expired.approval_id = requested.approval_id
+left join consumed on consumed.approval_id = requested.approval_id

@@ -1,0 +1,86 @@
+{# Turns, messages, tokens and tool calls of a run; null where the source reported none. #}
+with
+
+turns as (
+    select * from {{ ref('int_turns_paired') }}
+),
+
+turn_counts as (
+    select
+        run_id,
+        cast(count(distinct case when is_finished then turn_index end) as bigint) as turn_count,
+        cast(count(case when is_finished and input_tokens is null and output_tokens is null then 1 end) as bigint)
+            as turns_without_usage_count,
+        cast(sum(input_tokens) as bigint) as input_tokens,
+        cast(sum(output_tokens) as bigint) as output_tokens,
+        cast(sum(cache_read_tokens) as bigint) as cache_read_tokens,
+        cast(sum(cache_write_tokens) as bigint) as cache_write_tokens,
+        cast(sum(reasoning_tokens) as bigint) as reasoning_tokens,
+        -- a sum with an unknown part is unknown
+        case when count(case when is_finished then 1 end) = count(duration_ns) then cast(sum(duration_ns) as bigint) end
+            as turn_duration_ns,
+        min_by(requested_model, turn_index) as model_name,
+        min_by(provider_name, turn_index) as provider_name
+    from turns
+    group by run_id
+),
+
+call_counts as (
+    select
+        run_id,
+        cast(count(case when called_by = 'agent' then 1 end) as bigint) as tool_call_count,
+        cast(count(case when called_by = 'agent' and is_executed then 1 end) as bigint) as executed_tool_call_count,
+        cast(count(case when called_by = 'agent' and is_error then 1 end) as bigint) as tool_error_count,
+        cast(count(case when called_by <> 'agent' then 1 end) as bigint) as other_side_tool_call_count,
+        cast(count(case when called_by <> 'agent' and is_error then 1 end) as bigint) as other_side_tool_error_count,
+        case
+            when count(case when is_executed then 1 end) = count(case when is_executed then duration_ns end)
+                then cast(coalesce(sum(case when is_executed then duration_ns end), 0) as bigint)
+        end as call_duration_ns
+    from {{ ref('int_tool_calls_paired') }}
+    group by run_id
+),
+
+message_counts as (
+    select
+        run_id,
+        cast(count(*) as bigint) as user_message_count
+    from {{ ref('stg_events__runs') }}
+    where event_type = 'message_recorded' and message_role = 'user'
+    group by run_id
+),
+
+runs as (
+    select * from {{ ref('int_runs_found') }}
+)
+
+select
+    runs.run_id,
+    -- an outside source that gives no turns does not say that there were none
+    case
+        when turn_counts.run_id is null and runs.is_from_outside then null
+        else coalesce(turn_counts.turn_count, 0)
+    end as turn_count,
+    coalesce(turn_counts.turns_without_usage_count, 0) as turns_without_usage_count,
+    coalesce(message_counts.user_message_count, 0) as user_message_count,
+    turn_counts.input_tokens,
+    turn_counts.output_tokens,
+    turn_counts.cache_read_tokens,
+    turn_counts.cache_write_tokens,
+    turn_counts.reasoning_tokens,
+    coalesce(turn_counts.model_name, runs.requested_model) as model_name,
+    coalesce(turn_counts.provider_name, runs.provider_name) as provider_name,
+    coalesce(call_counts.tool_call_count, 0) as tool_call_count,
+    coalesce(call_counts.executed_tool_call_count, 0) as executed_tool_call_count,
+    coalesce(call_counts.tool_error_count, 0) as tool_error_count,
+    coalesce(call_counts.other_side_tool_call_count, 0) as other_side_tool_call_count,
+    coalesce(call_counts.other_side_tool_error_count, 0) as other_side_tool_error_count,
+    case
+        when call_counts.run_id is null then turn_counts.turn_duration_ns
+        when turn_counts.run_id is null then call_counts.call_duration_ns
+        else turn_counts.turn_duration_ns + call_counts.call_duration_ns
+    end as summed_machine_ns
+from runs
+left join turn_counts on turn_counts.run_id = runs.run_id
+left join call_counts on call_counts.run_id = runs.run_id
+left join message_counts on message_counts.run_id = runs.run_id

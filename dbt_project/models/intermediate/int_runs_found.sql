@@ -1,0 +1,112 @@
+{# Every run that any event tells of, who it belongs to, and the run at the top of its delegation. #}
+with recursive
+
+run_events as (
+    select * from {{ ref('stg_events__runs') }}
+),
+
+all_events as (
+    select * from {{ ref('base_events') }}
+    where run_id is not null
+),
+
+requests as (
+    select * from run_events
+    where event_type = 'run_requested'
+    qualify row_number() over (partition by run_id order by occurred_at nulls last, event_id) = 1
+),
+
+actors as (
+    select
+        run_id,
+        max(actor_id) as actor_id
+    from run_events
+    group by run_id
+),
+
+seen as (
+    select
+        run_id,
+        max(team_id) as team_id,
+        max(agent_id) as agent_id,
+        max(agent_version) as agent_version,
+        max(parent_run_id) as parent_run_id,
+        max(conversation_id) as conversation_id,
+        min(recorded_via) as recorded_via,
+        bool_or(is_demo) as is_demo,
+        cast(count(*) as bigint) as event_count
+    from all_events
+    where
+        event_type like 'run_%'
+        or event_type like 'turn_%'
+        or event_type like 'tool_call_%'
+        or event_type like 'approval_%'
+        or event_type = 'message_recorded'
+    group by run_id
+),
+
+found as (
+    select
+        seen.run_id,
+        coalesce(requests.parent_run_id, seen.parent_run_id) as parent_run_id,
+        coalesce(requests.conversation_id, seen.conversation_id) as conversation_id,
+        coalesce(requests.team_id, seen.team_id) as team_id,
+        coalesce(requests.agent_id, seen.agent_id) as agent_id,
+        coalesce(requests.agent_version, seen.agent_version) as agent_version,
+        coalesce(requests.actor_id, actors.actor_id) as actor_id,
+        coalesce(requests.recorded_via, seen.recorded_via) as recorded_via,
+        seen.is_demo,
+        requests.trigger_kind,
+        requests.source_file,
+        requests.source_run_id,
+        requests.source_agent,
+        requests.source_domain,
+        requests.requested_model,
+        requests.provider_name,
+        coalesce(requests.recorded_via, seen.recorded_via) like 'import:%'
+        or coalesce(requests.recorded_via, seen.recorded_via) = 'otlp' as is_from_outside,
+        seen.event_count
+    from seen
+    left join requests on requests.run_id = seen.run_id
+    left join actors on actors.run_id = seen.run_id
+),
+
+delegated as (
+    select
+        run_id,
+        parent_run_id
+    from found
+    where parent_run_id is not null
+),
+
+climbed as (
+    select
+        run_id,
+        parent_run_id as ancestor_run_id,
+        1 as depth
+    from delegated
+
+    union all
+
+    select
+        climbed.run_id,
+        delegated.parent_run_id as ancestor_run_id,
+        climbed.depth + 1 as depth
+    from climbed
+    inner join delegated on delegated.run_id = climbed.ancestor_run_id
+    where climbed.depth < 20  {# a circle in foreign data must end #}
+),
+
+tops as (
+    select * from climbed
+    qualify row_number() over (partition by run_id order by depth desc) = 1
+)
+
+select
+    found.*,
+    coalesce(tops.ancestor_run_id, found.run_id) as root_run_id,
+    coalesce(roots.team_id, found.team_id) as paying_team_id,
+    found.parent_run_id is not null as is_delegated
+from found
+left join tops on tops.run_id = found.run_id
+left join found as roots on roots.run_id = tops.ancestor_run_id

@@ -1,0 +1,28 @@
+{# Each wallet in each population; one that is declared in the other population only serves both. #}
+with
+
+budget_events as (
+    select
+        *,
+        coalesce(window_start_at, occurred_at) as effective_from_at
+    from {{ ref('stg_events__wallets') }}
+    where event_type = 'budget_set' and wallet_kind <> 'run'
+),
+
+populations as (
+    select * from {{ ref('int_populations_counted') }}
+)
+
+select
+    budget_events.wallet_id,
+    populations.is_demo,
+    max(budget_events.wallet_kind) as wallet_kind,
+    max(budget_events.wallet_window) as wallet_window,
+    split_part(budget_events.wallet_id, ':', 2) as owner_id,
+    max(budget_events.team_id) as team_id,
+    min(budget_events.effective_from_at) as first_declared_at,
+    bool_or(budget_events.is_demo = populations.is_demo) as is_declared_here,
+    max(populations.data_until) as data_until
+from budget_events
+cross join populations
+group by budget_events.wallet_id, populations.is_demo

@@ -1,0 +1,36 @@
+with
+
+approvals as (
+    select * from {{ ref('int_approvals_decided') }}
+),
+
+runs as (
+    select * from {{ ref('int_runs_found') }}
+)
+
+select
+    approvals.approval_id,
+    approvals.run_id,
+    approvals.call_index,
+    coalesce(runs.agent_id, approvals.agent_id) as agent_id,
+    coalesce(runs.team_id, approvals.team_id) as team_id,
+    approvals.tool_name,
+    approvals.approval_rule,
+    approvals.approver_role,
+    approvals.requested_by,
+    approvals.requested_at,
+    approvals.first_shown_at,
+    approvals.decided_at,
+    approvals.decided_by,
+    approvals.decision,
+    approvals.approval_status,
+    approvals.reason,
+    approvals.expires_at,
+    approvals.is_consumed,
+    {{ us_to_s(us_between('approvals.first_shown_at', 'approvals.decided_at')) }} as seconds_to_decide,
+    {{ nano_to_usd('approvals.money_at_stake_nano_usd') }} as money_at_stake_usd,
+    {{ local_date('approvals.decided_at') }} as decision_date,
+    coalesce(runs.is_delegated, false) as is_delegated,
+    approvals.is_demo
+from approvals
+left join runs on runs.run_id = approvals.run_id

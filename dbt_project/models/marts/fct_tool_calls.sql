@@ -1,0 +1,39 @@
+with
+
+calls as (
+    select * from {{ ref('int_tool_calls_paired') }}
+),
+
+runs as (
+    select * from {{ ref('int_runs_found') }}
+)
+
+select
+    calls.run_id,
+    calls.call_index,
+    calls.tool_call_id,
+    runs.team_id,
+    runs.agent_id,
+    runs.agent_version,
+    calls.turn_index,
+    calls.tool_name,
+    calls.tool_effect,
+    calls.called_by,
+    calls.requested_at,
+    calls.finished_at,
+    {{ local_date('coalesce(calls.finished_at, calls.requested_at)') }} as call_date,
+    calls.tool_outcome,
+    calls.tool_error_class,
+    calls.error_type,
+    calls.is_executed,
+    calls.is_error,
+    {{ ns_to_ms('calls.duration_ns') }} as duration_ms,
+    calls.approval_id,
+    calls.arguments_digest,
+    calls.arguments_payload_id,
+    calls.result_payload_id,
+    runs.is_delegated,
+    runs.is_demo,
+    runs.recorded_via
+from calls
+inner join runs on runs.run_id = calls.run_id

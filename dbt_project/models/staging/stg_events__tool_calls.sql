@@ -1,0 +1,53 @@
+with
+
+source as (
+    select * from {{ ref('base_events') }}
+),
+
+tool_calls as (
+    select
+        -- identity
+        event_id,
+        event_type,
+        run_id,
+        team_id,
+        agent_id,
+        agent_version,
+        actor_id,
+        call_index,
+        tool_call_id,
+        turn_index,
+        approval_id,
+        payload_id,
+        arguments_digest,
+
+        -- tool
+        tool_name,
+        tool_effect,
+        called_by,
+        tool_outcome,
+        tool_error_class,
+        error_type,
+        refusal_rule,
+        reason,
+
+        -- measures
+        duration_ns,
+
+        -- provenance
+        recorded_via,
+        is_demo,
+        writer_id,
+        seq,
+
+        -- time
+        occurred_at,
+        recorded_at
+    from source
+    where event_type in (
+        'tool_call_requested',
+        'tool_call_finished'
+    )
+)
+
+select * from tool_calls

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ingest.workspace import Workspace
 
 FORMAT_HELP = "The format of the files. Now: tau2 (tau2-bench simulation results)."
+RARE_COLUMNS = ("completed", "quarantined")
 SHOWN_REJECTS = 5  # enough to see the pattern; the quarantine file has all of them
 
 
@@ -74,7 +75,9 @@ def _take_in(console: Console, workspace: Workspace, intent: Intent) -> IntakeRe
 def _show(console: Console, report: IntakeReport) -> None:
     _show_counts(console, report)
     for (source_agent, agent_id), runs in sorted(report.agents.items()):
-        console.print(f"{runs:,} runs of {source_agent} belong to agent {agent_id}", highlight=False)
+        console.print(
+            f"{runs:,} runs of {source_agent} belong to agent {agent_id}", highlight=False, soft_wrap=True
+        )
     _show_rejects(console, report)
     if any(file.new or file.completed for file in report.files):
         console.print("Next: [bold]fleetbook build[/bold] makes them visible.")
@@ -85,20 +88,25 @@ def _show(console: Console, report: IntakeReport) -> None:
 
 
 def _show_counts(console: Console, report: IntakeReport) -> None:
+    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table("file", title="Imported runs", title_justify="left")
-    for heading in ("seen", "new", "completed", "already known", "quarantined", "events written"):
-        table.add_column(heading, justify="right")
-    counts = [
-        (file.seen, file.new, file.completed, file.known, file.quarantined, file.events_written)
-        for file in report.files
-    ]
-    for file, row in zip(report.files, counts, strict=True):
+    columns = {
+        "seen": [file.seen for file in report.files],
+        "new": [file.new for file in report.files],
+        "completed": [file.completed for file in report.files],
+        "already known": [file.known for file in report.files],
+        "quarantined": [file.quarantined for file in report.files],
+        "events": [file.events_written for file in report.files],
+    }
+    # The two rare columns take room from the file names only when they say something.
+    shown = {name: counts for name, counts in columns.items() if name not in RARE_COLUMNS or any(counts)}
+    table = Table(box=SIMPLE, show_footer=len(report.files) > 1)
+    table.add_column("file", footer="together", overflow="fold")
+    for name, counts in shown.items():
+        table.add_column(name, footer=f"{sum(counts):,}", justify="right")
+    for file, row in zip(report.files, zip(*shown.values(), strict=True), strict=True):
         table.add_row(file.source_name, *(f"{count:,}" for count in row))
-    if len(counts) > 1:
-        table.add_section()
-        table.add_row("together", *(f"{sum(column):,}" for column in zip(*counts, strict=True)))
     console.print(table)
 
 
@@ -106,6 +114,10 @@ def _show_rejects(console: Console, report: IntakeReport) -> None:
     for file in report.files:
         for reject in file.rejects[:SHOWN_REJECTS]:
             named = f"{file.source_name} run {reject.position} {reject.source_run_id}"
-            console.print(f"quarantined: {named}: {reject.reason}", highlight=False, markup=False)
+            console.print(
+                f"quarantined: {named}: {reject.reason}", highlight=False, markup=False, soft_wrap=True
+            )
         if file.quarantine_file:
-            console.print(f"{file.quarantined:,} quarantined in {file.quarantine_file}", markup=False)
+            console.print(
+                f"{file.quarantined:,} quarantined in {file.quarantine_file}", markup=False, soft_wrap=True
+            )

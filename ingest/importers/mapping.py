@@ -105,7 +105,8 @@ def load_mappings(
         entries.append(_entry({}, team, agent, "the command line"))
     if directory:
         for entry in entries:
-            directory.check(entry.team, entry.agent, entry.where)
+            # An alias may give an outside agent an id of its own; its team must be there.
+            directory.check(entry.team, None if entry in aliases else entry.agent, entry.where)
     return Mappings(entries, directory)
 
 
@@ -237,5 +238,5 @@ def _unknown(where: str, word: str, given: str, known: Sequence[str]) -> Mapping
     hint = f"Did you mean '{near[0]}'? " if near else ""
     return MappingError(
         f"Nothing imported: {where} names {word} '{given}', which the registry does not declare. "
-        f"{hint}Add it to registry.yaml, or leave --{word} out to keep the agent's own name."
+        f"{hint}Add it to registry.yaml, or leave the {word} out."
     )

@@ -28,7 +28,12 @@ Event: TypeAlias = Mapping[str, Value]
 MAX_INT = 2**53 - 1
 SCHEMA_VERSION = 1
 _ENCODER = msgspec.json.Encoder(order="sorted")
-_ARROW_TYPES = {"text": pa.string(), "int": pa.int64(), "bool": pa.bool_(), "time": pa.timestamp("us", tz="UTC")}
+_ARROW_TYPES = {
+    "text": pa.string(),
+    "int": pa.int64(),
+    "bool": pa.bool_(),
+    "time": pa.timestamp("us", tz="UTC"),
+}
 _PYTHON_TYPES: dict[str, type] = {"text": str, "int": int, "bool": bool, "time": dt.datetime}
 
 
@@ -94,7 +99,11 @@ def validate(event: Event) -> None:
         problem = _problem(field, value)
         if problem:
             raise ContractError(event_type, problem)
-    missing = [name for name in ("event_id", "occurred_at", *TYPE_BY_NAME[event_type].required) if event.get(name) is None]
+    missing = [
+        name
+        for name in ("event_id", "occurred_at", *TYPE_BY_NAME[event_type].required)
+        if event.get(name) is None
+    ]
     if missing:
         raise ContractError(event_type, f"required column {missing[0]} is missing")
 
@@ -168,7 +177,10 @@ def dbt_sources() -> str:
     ]
     for field in FIELDS:
         lines += [f"          - name: {field.name}", f"            description: {_yaml_text(field.meaning)}"]
-    lines += ["          - name: body", '            description: "Canonical JSON of the event, the bytes that are hashed."']
+    lines += [
+        "          - name: body",
+        '            description: "Canonical JSON of the event, the bytes that are hashed."',
+    ]
     lines += ["          - name: hash", '            description: "SHA256 chain value of the event, in hex."']
     return "\n".join(lines) + "\n"
 
@@ -181,7 +193,9 @@ def dbt_words() -> str:
         "{% macro contract_words_of(field) %}",
         "{{ return({",
     ]
-    lines += [f'    "{f.name}": [{", ".join(_yaml_text(word) for word in f.values)}],' for f in FIELDS if f.values]
+    lines += [
+        f'    "{f.name}": [{", ".join(_yaml_text(word) for word in f.values)}],' for f in FIELDS if f.values
+    ]
     lines += ["}[field]) }}", "{% endmacro %}"]
     return "\n".join(lines) + "\n"
 
@@ -200,7 +214,13 @@ def events_page() -> str:
         "|---|---|---|---|",
     ]
     lines += [f"| `{f.name}` | {f.kind} | {f.meaning} | {' · '.join(f.values)} |" for f in FIELDS]
-    lines += ["", "## Event types", "", "| family | event type | meaning | must carry | may carry |", "|---|---|---|---|---|"]
+    lines += [
+        "",
+        "## Event types",
+        "",
+        "| family | event type | meaning | must carry | may carry |",
+        "|---|---|---|---|---|",
+    ]
     for kind in EVENT_TYPES:
         must = " ".join(f"`{name}`" for name in kind.required)
         may = " ".join(f"`{name}`" for name in kind.optional)
@@ -232,7 +252,10 @@ def main(arguments: list[str] | None = None) -> int:
         elif not path.exists() or path.read_text(encoding="utf-8") != content:
             stale.append(path)
     for path in stale:
-        print(f"Stale copy: {path} differs from ingest/events.py. Run `python -m ingest.contract --write`.", file=sys.stderr)
+        print(
+            f"Stale copy: {path} differs from ingest/events.py. Run `python -m ingest.contract --write`.",
+            file=sys.stderr,
+        )
     return 1 if stale else 0
 
 

@@ -51,6 +51,7 @@ WALLET_KINDS = ("team", "agent", "run")
 WALLET_WINDOWS = ("day", "month", "total")
 INTERVENTION_KINDS = ("corrected", "rerun", "took_over")
 CALLERS = ("agent", "user")
+GRANT_EFFECTS = ("allow", "deny")
 
 
 def _text(name: str, meaning: str, values: tuple[str, ...] = ()) -> Field:
@@ -176,6 +177,7 @@ COLUMNS: tuple[Field, ...] = (
     _text("person_name", "Name of the person, where the directory gives one."),
     _text("scope", "How far a role reaches: own, team, all."),
     _text("action", "Action that a rule or grant is about."),
+    _text("grant_effect", "Whether the grant allows or denies; deny wins.", GRANT_EFFECTS),
     _text("rule_id", "Id of the rule, grant or schedule."),
     _text("expected_use", "When the agent is expected to be used, for example a season."),
     # outcomes and people after the run
@@ -232,9 +234,10 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("person_declared", "registry", "A person and a role as declared.", ("person_id", "role_id", "scope"), ("person_name",)),
     _event("agent_version_declared", "registry", "A frozen agent version; the payload is its specification.", ("agent_id", "team_id", "agent_version", "version_hash", "agent_name", "purpose", "owner_id", "risk_class"), ("deputy_id", "author_id", "risk_reasons", "risk_assessor_id", "risk_review_by", "template_id", "template_version", "diverged_fields", "requested_model", "provider_name", "expected_use", "max_output_tokens")),
     _event("tool_rule_set", "registry", "A tool of an agent version and its approval rule.", ("agent_id", "agent_version", "tool_name", "tool_effect"), ("approval_rule", "approver_role")),
-    _event("role_granted", "registry", "A role may do an action on an agent.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "scope", "reason")),
+    _event("role_granted", "registry", "A role may do an action (or may not, where grant_effect is deny) on an agent, a team's agents, or in its scope.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "scope", "grant_effect", "reason")),
     _event("role_revoked", "registry", "A grant was taken back.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "reason")),
-    _event("owner_changed", "registry", "An agent has a new owner.", ("agent_id", "owner_id"), ("reason",)),
+    _event("owner_changed", "registry", "An agent has a new owner or deputy.", ("agent_id", "owner_id"), ("deputy_id", "reason")),
+    _event("person_removed", "registry", "A person is no longer declared and may do nothing.", ("person_id",)),
     _event("status_changed", "lifecycle", "An agent's status was decided.", ("agent_id", "status"), ("reason", "person_id")),
     _event("review_decided", "lifecycle", "A lifecycle review was decided.", ("agent_id", "decision"), ("reason", "person_id")),
     _event("attested", "lifecycle", "An owner attested an agent.", ("agent_id", "person_id"), ("reason",)),

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ingest.errors import IngestError
+from runner.errors import RunnerError
+
 
 class AppError(Exception):
     """Base of every error the application raises on purpose.
@@ -35,3 +38,7 @@ class ExportRefused(ExportError):
 
 class ServeError(AppError):
     """The pages could not be started."""
+
+
+PRODUCT_ERRORS: tuple[type[Exception], ...] = (AppError, IngestError, RunnerError)
+"""Errors whose text is for the reader, on the terminal and on a page; anything else is a defect."""

@@ -247,6 +247,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("intervention_recorded", "outcomes", "A person corrected, re-ran or took over a run.", ("run_id", "agent_id", "intervention_kind", "person_id"), ("reason",)),
     _event("export_created", "access", "Rows left the product; the manifest is hashed.", ("export_id", "export_format", "row_count", "content_sha256", "person_id"), ("filter_text", "scope")),
     _event("payload_read", "access", "A person read payload texts.", ("person_id", "run_id"), ("agent_id", "row_count")),
+    _event("action_refused", "access", "A person was refused something other than a run: a decision, an export, a change.", ("person_id", "action", "refusal_rule", "reason"), ("agent_id", "run_id", "approval_id", "role_id")),
     _event("signed_in", "access", "A person opened the pages.", ("person_id",), ("role_id",)),
     _event("writer_opened", "log", "A process opened its chain.", ("process_name",)),
     _event("writer_closed", "log", "A process closed its chain.", ("declared_count",)),

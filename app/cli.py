@@ -17,6 +17,7 @@ from runner.errors import RunnerError
 
 # In the order of `fleetbook --help`: modules of app/commands, each with register(app).
 COMMAND_MODULES: tuple[str, ...] = (
+    "app.commands.log",
     "app.commands.imports",
     "app.commands.serve",
 )

@@ -71,7 +71,7 @@ def _problem(field: Field, value: Value) -> str | None:
         return f"{field.name} is {type(value).__name__}, expected {field.kind}"
     if field.kind == "int" and not -MAX_INT <= value <= MAX_INT:  # type: ignore[operator]  # kind says int
         return f"{field.name} = {value} is outside ±2^53"
-    if field.kind == "time" and value.tzinfo is None:  # type: ignore[union-attr]  # kind says datetime
+    if isinstance(value, dt.datetime) and value.tzinfo is None:
         return f"{field.name} has no time zone"
     if field.values and value not in field.values:
         return f"{field.name} = {value!r} is none of {', '.join(field.values)}"

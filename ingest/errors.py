@@ -5,6 +5,8 @@ IngestError
 ├── ContractError       an event does not meet the contract
 ├── WriterError         the log could not be written; the writer takes no more events
 ├── SegmentError        a sealed file is missing, torn or not what the manifest says
+├── NotaryError         the notary's key or memory cannot be used
+│   └── NotaryRefusal   the notary does not sign: the log does not continue what it signed before
 ├── SourceError         an import file cannot be read or is of an unknown format
 └── MappingError        an import mapping names a team or agent that is not there
 
@@ -35,7 +37,14 @@ class ContractError(IngestError):
     ``event_type`` and ``problem`` say which event and what is wrong; nothing of the batch was written.
     """
 
-    def __init__(self, event_type: str, problem: str, advice: str = "Correct the sender; docs/events.md lists every column."):
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        event_type: str,
+        problem: str,
+        advice: str = "Correct the sender; docs/events.md lists every column.",
+    ):
         self.event_type = event_type
         self.problem = problem
         super().__init__(f"Event refused: {event_type or 'without type'}: {problem}. {advice}")
@@ -47,6 +56,16 @@ class WriterError(IngestError):
 
 class SegmentError(IngestError):
     """A sealed file is missing, torn or not what the manifest says."""
+
+
+class NotaryError(IngestError):
+    """The notary's key, memory or a checkpoint cannot be read."""
+
+
+class NotaryRefusal(NotaryError):
+    """The notary does not sign: the log does not continue what it signed before."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class SourceError(IngestError):

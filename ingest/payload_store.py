@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from ingest.workspace import Workspace
 # A text is 1 kB to 20 kB; a group of this size is read in one go to find the texts of one run.
 ROW_GROUP_ROWS = 4_000
 _ROW_GROUP_CHARACTERS = 16 << 20
+_TEXT_COLUMNS = ["payload_id", "salt", "content"]
 _SCHEMA = pa.schema(
     [
         pa.field("payload_id", pa.string()),
@@ -119,16 +121,60 @@ def read_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str, st
 
 
 def _open_payloads(workspace: Workspace, wanted: set[str]) -> Iterator[Payload]:
+    for _, block in _open_blocks(workspace):
+        yield from (payload for payload in block if payload.payload_id in wanted)
+
+
+def _open_blocks(workspace: Workspace) -> Iterator[tuple[Path, list[Payload]]]:
     for name in wal_names(open_payload_dir(workspace)):
+        path = name.path(open_payload_dir(workspace))
         try:
-            fd = os.open(name.path(open_payload_dir(workspace)), os.O_RDONLY)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             continue  # sealed since the folder was listed
         try:
             for block in PayloadReader(fd, os.fstat(fd).st_size).blocks():
-                yield from (payload for payload in block if payload.payload_id in wanted)
+                yield path, block
         finally:
             os.close(fd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredBlock:
+    """Some texts of one file (a path below payloads/): payload id, salt, content."""
+
+    file: str
+    rows: list[tuple[str, bytes, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreDamage:
+    """A file of the payload store that cannot be read."""
+
+    file: str
+    detail: str
+
+
+def stored_payloads(workspace: Workspace) -> Iterator[StoredBlock | StoreDamage]:
+    """Everything in the payload store, block by block; a text that is just being sealed may come twice."""
+    for path, block in _open_blocks(workspace):
+        rows = [(payload.payload_id, payload.salt, payload.content) for payload in block]
+        yield StoredBlock(file=path.relative_to(workspace.payload_dir).as_posix(), rows=rows)
+    for path in sorted(workspace.payload_dir.glob("month=*/*.parquet")):
+        file = path.relative_to(workspace.payload_dir).as_posix()
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
+                for group in range(parquet.num_row_groups):
+                    table = parquet.read_row_group(group, columns=_TEXT_COLUMNS)
+                    yield StoredBlock(file=file, rows=_text_rows(table))
+        except PermissionError:
+            raise
+        except (OSError, pa.ArrowException, KeyError) as error:
+            yield StoreDamage(file=file, detail=str(error))
+
+
+def _text_rows(table: pa.Table) -> list[tuple[str, bytes, str]]:
+    return list(zip(*(table[name].to_pylist() for name in _TEXT_COLUMNS), strict=True))
 
 
 def _sealed_payloads(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes, str]]:

@@ -26,7 +26,7 @@ PayloadKind: TypeAlias = Literal["task", "answer", "turn", "arguments", "result"
 PAYLOAD_KINDS: tuple[str, ...] = get_args(PayloadKind)
 PAYLOAD_LABEL = b"fleetbook/payload/v1\0"
 _SALT_BYTES = 32
-_ID_HEX = 32
+ID_HEX = 32
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -60,7 +60,7 @@ def commitment(salt: bytes, content: str) -> str:
 
 def payload_id_of(month: str, commit: str) -> str:
     """The id of the payload with this ``commit`` in ``month`` ("2026-11")."""
-    return f"p{month.replace('-', '')}-{commit[:_ID_HEX]}"
+    return f"p{month.replace('-', '')}-{commit[:ID_HEX]}"
 
 
 def month_of(payload_id: str) -> str:
@@ -130,7 +130,10 @@ def parse_line(line: bytes) -> Payload | None:
 
 
 class PayloadReader:
-    """Reads the longest valid prefix of a payload line file; ``valid_bytes`` says where it ends."""
+    """Reads the whole lines of a payload line file; ``valid_bytes`` says how many bytes they have.
+
+    Payload lines are not chained: behind a damaged line the others still count.
+    """
 
     def __init__(self, fd: int, size: int) -> None:
         self._fd = fd
@@ -144,8 +147,7 @@ class PayloadReader:
             for line in lines:
                 payload = parse_line(line)
                 if payload is None:
-                    yield block
-                    return
+                    continue
                 self.valid_bytes += len(line) + 1
                 block.append(payload)
             yield block

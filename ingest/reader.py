@@ -79,7 +79,7 @@ def _intact(workspace: Workspace, segment: Segment) -> Path:
 
 
 def event_ids(workspace: Workspace, *, recorded_via: str) -> set[str]:
-    """Ids of all events that came in by ``recorded_via``, sealed or not; importers skip what is there already."""
+    """Ids of all events that came in by ``recorded_via``, sealed or not; importers skip what is there."""
     found: set[str] = set()
     wanted = pa.scalar(recorded_via)
     for table in _tables(workspace, ["event_id", "recorded_via"], "recorded_via", recorded_via):
@@ -93,7 +93,7 @@ def run_events(workspace: Workspace, run_id: str) -> list[dict[str, Value]]:
     for table in _tables(workspace, ["body", "run_id"], "run_id", run_id):
         bodies += table.filter(pc.equal(table["run_id"], pa.scalar(run_id)))["body"].to_pylist()
     events = {str(event["event_id"]): event for event in map(parse_body, bodies)}
-    return sorted(events.values(), key=lambda event: (event["occurred_at"], event["writer_id"], event["seq"]))  # type: ignore[arg-type, return-value]  # the contract requires all three
+    return sorted(events.values(), key=lambda event: (event["occurred_at"], event["writer_id"], event["seq"]))
 
 
 def payload_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str, str | None]:
@@ -105,7 +105,7 @@ def payload_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str,
 
 
 def _tables(workspace: Workspace, columns: list[str], key: str, wanted: str) -> Iterator[pa.Table]:
-    """Tables with ``columns`` that may hold rows whose ``key`` is ``wanted``: row groups without it are not read."""
+    """Tables with ``columns`` that may hold rows whose ``key`` is ``wanted``; other row groups are not read."""
     with look(workspace) as view:
         for segment in view.segments:
             yield from _row_groups(workspace.lake_dir / segment.file, columns, key, wanted)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def sync_file(fd: int) -> None:
-    """Flush the data of ``fd`` to the device. Raises OSError; after that nothing on the file can be trusted."""
+    """Flush the data of ``fd`` to the device. Raises OSError: then nothing on the file can be trusted."""
     if sys.platform == "darwin":
         # fsync on macOS stops at the drive's cache; F_FULLFSYNC goes through it.
         fcntl.fcntl(fd, fcntl.F_FULLFSYNC)

@@ -76,7 +76,7 @@ def decode_entry(line: bytes, number: int) -> Entry:
 
 
 class Manifest:
-    """The manifest of one workspace. Every access takes the file's lock, so that readers see whole lines only."""
+    """The manifest of one workspace. Every access takes the file's lock: readers see whole lines only."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._path = workspace.manifest_file
@@ -94,7 +94,10 @@ class Manifest:
             os.close(fd)
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Add ``entries`` durably. Raises OSError. A torn line of a crashed process was never relied on and goes first."""
+        """Add ``entries`` durably. Raises OSError.
+
+        The torn line of a crashed process was never relied on and goes first.
+        """
         content = b"".join(encode_entry(entry) + b"\n" for entry in entries)
         with self._locked(fcntl.LOCK_EX) as fd:
             _drop_torn_line(fd)
@@ -103,7 +106,7 @@ class Manifest:
 
     @contextmanager
     def frozen(self) -> Iterator[list[bytes]]:
-        """The lines (without LF), durable, while nobody can add one: nothing is sealed inside the ``with`` block."""
+        """The lines (without LF), durable; nobody adds one, and nothing is sealed, inside the ``with`` block."""
         with self._locked(fcntl.LOCK_SH) as fd:
             # A process may have died between its write and its fsync; what is read here may be signed.
             sync_file(fd)

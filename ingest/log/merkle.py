@@ -1,8 +1,8 @@
-"""The Merkle tree of RFC 6962 (section 2.1): root, inclusion and consistency proofs over the manifest's lines."""
+"""The Merkle tree of RFC 6962, section 2.1, over the manifest's lines: root, inclusion, consistency."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 
@@ -35,6 +35,25 @@ def tree_root(entries: Sequence[bytes]) -> bytes:
     return _root([leaf_hash(entry) for entry in entries])
 
 
+def prefix_roots(entries: Sequence[bytes], sizes: Iterable[int]) -> dict[int, bytes]:
+    """The root of the first n ``entries`` for each n of ``sizes`` that is not larger than the tree, in one pass."""
+    wanted = {size for size in sizes if 0 <= size <= len(entries)}
+    found = {0: tree_root([])} if 0 in wanted else {}
+    perfect: list[tuple[int, bytes]] = []  # heights and roots of the perfect subtrees so far, largest first
+    for size, entry in enumerate(entries, start=1):
+        height, node = 0, leaf_hash(entry)
+        while perfect and perfect[-1][0] == height:
+            node = _node_hash(perfect.pop()[1], node)
+            height += 1
+        perfect.append((height, node))
+        if size in wanted:
+            root = node
+            for _, left in reversed(perfect[:-1]):
+                root = _node_hash(left, root)
+            found[size] = root
+    return found
+
+
 def inclusion_proof(entries: Sequence[bytes], index: int) -> list[bytes]:
     """PATH(index, entries): the hashes that lead from leaf ``index`` to the root. Raises IndexError."""
     if not 0 <= index < len(entries):
@@ -52,7 +71,10 @@ def _path(leaves: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """True when ``proof`` leads from the leaf hash at ``index`` to ``root`` of a tree of ``size`` (RFC 9162, 2.1.3.2)."""
+    """True when ``proof`` leads from the hash ``leaf`` at ``index`` to ``root`` of ``size`` leaves.
+
+    The algorithm is RFC 9162, section 2.1.3.2.
+    """
     if not 0 <= index < size:
         return False
     position, last, found = index, size - 1, leaf
@@ -70,7 +92,7 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], 
 
 
 def consistency_proof(entries: Sequence[bytes], old_size: int) -> list[bytes]:
-    """PROOF(old_size, entries): the tree of the first ``old_size`` entries is a prefix of this one. Raises IndexError."""
+    """PROOF(old_size, entries): the tree of the first ``old_size`` entries begins this one. Raises IndexError."""
     if not 0 < old_size <= len(entries):
         raise IndexError(f"no tree of {old_size} in a tree of {len(entries)}")
     return _subproof([leaf_hash(entry) for entry in entries], old_size, is_whole=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ingest.contract import Value, derived_event_id, parse_rfc3339
 from ingest.log.disk import make_folder, write_file
-from ingest.log.manifest import Manifest, Segment, segments_of
+from ingest.log.manifest import Manifest, segments_of
 from ingest.log.segments import seal
 from ingest.log.view import head_before
 from ingest.log.wal import ChainReader, LineFile, WalName, wal_names
@@ -24,7 +24,7 @@ from ingest.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
-    """One dead writer: its id, the events its chain has, the time of the last, and the bytes that were torn."""
+    """One dead writer: its id, the events of its chain, the time of the last, and the torn bytes."""
 
     writer_id: str
     event_count: int
@@ -34,7 +34,7 @@ class Recovered:
 
 @dataclass(frozen=True, kw_only=True)
 class RecoverReport:
-    """What a recovery did: dead writers sealed, payload texts sealed, leftovers removed, and what it left alone."""
+    """What a recovery did: writers and payload texts sealed, leftovers removed, and what it left alone."""
 
     writers: tuple[Recovered, ...] = ()
     payload_count: int = 0
@@ -103,7 +103,8 @@ class _DeadWriter:
         head = head_before(name, segments)
         if head is None:
             self.problem = (
-                f"{file.path.name} stays: the events of {name.writer_id} before seq {name.first_seq} are missing. "
+                f"{file.path.name} stays: the events of {name.writer_id} before seq {name.first_seq} "
+                "are missing. "
                 "Run `fleetbook verify` and restore them from a backup."
             )
             return False
@@ -162,7 +163,7 @@ def _recoverer(workspace: Workspace, clock: Callable[[], dt.datetime]) -> LogWri
 
 
 def _record(found: Recovered, now: dt.datetime) -> dict[str, Value]:
-    """The event of a recovery; its id is derived, so that a repeated recovery repeats the event recognisably."""
+    """The event of a recovery; its id is derived, so that a repeated recovery repeats it recognisably."""
     return {
         "event_id": derived_event_id(
             found.last_recorded_at, "log_recovered", found.writer_id, str(found.event_count)

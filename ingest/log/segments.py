@@ -29,7 +29,7 @@ _JSON_BLOCK_BYTES = 4 << 20
 
 @lru_cache(maxsize=64)
 def _columns_of(event_types: frozenset[str]) -> pa.Schema:
-    """The columns that events of these types can carry; parsing only these is three times faster than parsing all."""
+    """The columns that events of these types can carry; parsing only these is three times faster."""
     names = set(ENVELOPE_NAMES)
     for event_type in event_types & TYPE_BY_NAME.keys():
         names.update(TYPE_BY_NAME[event_type].required, TYPE_BY_NAME[event_type].optional)
@@ -37,7 +37,7 @@ def _columns_of(event_types: frozenset[str]) -> pa.Schema:
 
 
 def event_table(chunk: Chunk) -> pa.Table:
-    """The rows of ``chunk`` in the schema of the contract. Raises SegmentError when a body is no event of it."""
+    """The rows of ``chunk`` in the contract's schema. Raises SegmentError when a body is no event of it."""
     schema = arrow_schema()
     content = b"\n".join(chunk.bodies)
     event_types = frozenset(match.decode() for match in set(_EVENT_TYPE.findall(content)))
@@ -47,8 +47,8 @@ def event_table(chunk: Chunk) -> pa.Table:
         parsed = pj.read_json(pa.BufferReader(content), read_options=reading, parse_options=options)
     except pa.ArrowInvalid as error:
         raise SegmentError(
-            f"Events from seq {chunk.first_seq} cannot be read: a body is no event of the contract ({error}). "
-            "Run `fleetbook verify`; if the log was written by a newer release, update Fleetbook."
+            f"Events from seq {chunk.first_seq} cannot be read: a body is no event of the contract "
+            f"({error}). Run `fleetbook verify`; if the log was written by a newer release, update Fleetbook."
         ) from error
     made = dict(zip(parsed.column_names, parsed.columns, strict=True))
     made["body"] = pa.array(chunk.bodies, pa.string())
@@ -57,8 +57,30 @@ def event_table(chunk: Chunk) -> pa.Table:
     return pa.table([made.get(field.name, pa.nulls(absent, field.type)) for field in schema], schema=schema)
 
 
+def widened(table: pa.Table) -> pa.Table:
+    """``table`` with the columns that the contract got after its file was sealed, all null.
+
+    Raises SegmentError when a column is unknown to this release or of another type.
+    """
+    schema = arrow_schema()
+    for field in table.schema:
+        if field.name not in schema.names or schema.field(field.name).type != field.type:
+            raise SegmentError(
+                f"Segment unreadable: column {field.name} ({field.type}) is not in this release's contract. "
+                "If a newer release wrote it, update Fleetbook; otherwise restore the file from a backup."
+            )
+    present = set(table.column_names)
+    return pa.table(
+        [
+            table[field.name] if field.name in present else pa.nulls(table.num_rows, field.type)
+            for field in schema
+        ],
+        schema=schema,
+    )
+
+
 class SegmentFile:
-    """A Parquet file in the making: row groups are added, then it is closed. Page checksums are always written."""
+    """A Parquet file in the making, with page checksums: row groups are added, then it is closed."""
 
     def __init__(self, path: Path) -> None:
         self._writer = pq.ParquetWriter(
@@ -84,7 +106,7 @@ class SegmentFile:
 
 
 def write_rows(path: Path, chunks: Iterable[Chunk]) -> SegmentFile:
-    """Write ``chunks`` to ``path`` in the contract's schema; without chunks a file of zero rows. Raises OSError."""
+    """Write ``chunks`` to ``path`` in the contract's schema; no chunks make zero rows. Raises OSError."""
     file = SegmentFile(path)
     try:
         for chunk in chunks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from ingest.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class OpenFile:
-    """A line file that is not sealed: its name, an open descriptor, and the bytes it had at the moment of the look."""
+    """A line file that is not sealed: its name, an open descriptor, and its bytes at the moment of the look."""
 
     name: WalName
     fd: int
@@ -25,35 +25,56 @@ class OpenFile:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The log at one moment: manifest lines, what they say, and the line files that no line covers yet."""
+    """The log at one moment.
+
+    ``lines`` are those of the manifest, ``entries`` and ``segments`` what they say, ``open_files`` the line
+    files that no line covers yet, ``line_files`` the names of all line files, ``sealed_files`` the Parquet
+    files that lie in the lake (paths below it).
+    """
 
     lines: list[bytes]
     entries: list[Entry]
     segments: list[Segment]
     open_files: list[OpenFile]
+    line_files: list[WalName]
+    sealed_files: list[str]
 
 
 @contextmanager
-def look(workspace: Workspace) -> Iterator[View]:
+def look(
+    workspace: Workspace, decode: Callable[[Sequence[bytes]], list[Entry]] = decode_lines
+) -> Iterator[View]:
     """The log as it is now. Sealing waits while the look is taken, not while it is used.
 
     The bytes of open files are made durable before they are shown, so nothing seen here can vanish.
-    Raises OSError, and SegmentError for a damaged manifest.
+    ``decode`` reads the manifest's lines. Raises OSError, and SegmentError for a damaged manifest.
     """
     with ExitStack() as stack:
         with Manifest(workspace).frozen() as lines:
-            entries = decode_lines(lines)
+            entries = decode(lines)
             segments = segments_of(entries)
             covered = {(segment.writer_id, segment.first_seq) for segment in segments}
+            names = wal_names(workspace.wal_dir)
             opened = [
                 (name, stack.enter_context(_opened(name, workspace)))
-                for name in wal_names(workspace.wal_dir)
+                for name in names
                 if (name.writer_id, name.first_seq) not in covered
             ]
             files = [OpenFile(name=name, fd=fd, size=os.fstat(fd).st_size) for name, fd in opened]
+            sealed = sorted(
+                path.relative_to(workspace.lake_dir).as_posix()
+                for path in workspace.lake_dir.rglob("*.parquet")
+            )
         for file in files:
             sync_file(file.fd)
-        yield View(lines=lines, entries=entries, segments=segments, open_files=files)
+        yield View(
+            lines=lines,
+            entries=entries,
+            segments=segments,
+            open_files=files,
+            line_files=names,
+            sealed_files=sealed,
+        )
 
 
 @contextmanager
@@ -101,7 +122,8 @@ def open_chunks(view: View, row_count: int) -> Iterator[tuple[OpenFile, Chunk]]:
         if reader is None:
             raise SegmentError(
                 f"Log incomplete: {file.name.writer_id} has events from seq {file.name.first_seq} in wal/, "
-                "but those before are missing. Run `fleetbook verify` and restore the missing files from a backup."
+                "but those before are missing. Run `fleetbook verify` and restore the missing files "
+                "from a backup."
             )
         for chunk in reader.chunks(row_count):
             yield file, chunk

@@ -58,7 +58,7 @@ def wal_names(folder: Path) -> list[WalName]:
     """The line files in ``folder``, by writer and first line."""
     if not folder.is_dir():
         return []
-    return sorted(name for entry in os.listdir(folder) if (name := WalName.parse(entry)))
+    return sorted(name for path in folder.iterdir() if (name := WalName.parse(path.name)))
 
 
 class LineFile:
@@ -71,7 +71,7 @@ class LineFile:
 
     @classmethod
     def create(cls, path: Path) -> LineFile:
-        """Make, lock and durably name a new file. Raises OSError, FileExistsError when it is there already."""
+        """Make, lock and durably name a new file. Raises OSError, FileExistsError when it is there."""
         while True:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
             fcntl.flock(fd, fcntl.LOCK_EX)
@@ -100,7 +100,7 @@ class LineFile:
         return cls(path, fd, status.st_size)
 
     def append(self, content: bytes) -> None:
-        """Write ``content`` and return when it is on the device. Raises OSError: then the file is done for."""
+        """Write ``content``, return when it is on the device. Raises OSError: then the file is done for."""
         write_all(self.fd, content)
         sync_file(self.fd)
         self.size += len(content)
@@ -126,8 +126,8 @@ def insist_on_all(name: WalName, valid_bytes: int, size: int) -> None:
     """Raise SegmentError unless a living writer's own file reads back whole: it wrote every byte itself."""
     if valid_bytes != size:
         raise SegmentError(
-            f"Not sealed: {name.writer_id}-{name.first_seq}{SUFFIX} reads back valid up to byte {valid_bytes} of {size}. "
-            "The disk changed what was written: check it, then run `fleetbook recover`."
+            f"Not sealed: {name.writer_id}-{name.first_seq}{SUFFIX} reads back {valid_bytes} valid bytes "
+            f"of {size}. The disk changed what was written: check it, then run `fleetbook recover`."
         )
 
 
@@ -141,7 +141,7 @@ class Chunk:
 
 
 def complete_lines(fd: int, size: int) -> Iterator[list[bytes]]:
-    """The lines among the first ``size`` bytes of ``fd``, without LF, block by block; a last line without LF is left out."""
+    """The lines in the first ``size`` bytes of ``fd``, without LF, block by block; an unfinished one is left out."""
     offset = 0
     rest = b""
     while offset < size:

@@ -36,12 +36,15 @@ def utc_now() -> dt.datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """Proof of an append: the writer, the numbers of its first and last event, and the chain value there (hex)."""
+    """Proof of an append: the writer, its first and last event's numbers, and the chain value there (hex)."""
 
     writer_id: str
     first_seq: int
     last_seq: int
     head: str
+
+
+_LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass
@@ -52,7 +55,7 @@ class _Chain:
     head: bytes
     next_seq: int = 0
     durable_seq: int = -1
-    last_recorded_at: dt.datetime = dt.datetime.min.replace(tzinfo=dt.UTC)
+    last_recorded_at: dt.datetime = _LONG_AGO
     lines: list[bytes] = field(default_factory=list)
     payload_lines: list[bytes] = field(default_factory=list)
     payload_count: int = 0
@@ -307,19 +310,21 @@ class LogWriter:
         chain = self._chain
         if chain.failure is not None:
             raise WriterError(
-                f"Log not written: {chain.failure} (writer {chain.writer_id}, durable up to seq {chain.durable_seq}, "
-                f"in {self._workspace.wal_dir}). Free space or repair the disk, run `fleetbook recover`, start again."
+                f"Log not written: {chain.failure} (writer {chain.writer_id}, durable up to seq "
+                f"{chain.durable_seq}, in {self._workspace.wal_dir}). Free space or repair the disk, "
+                "run `fleetbook recover`, start again."
             )
 
     def _refuse_unless_open(self) -> None:
         self._refuse_when_poisoned()
         if self._chain.is_closing:
             raise WriterError(
-                f"Log not written: writer {self._chain.writer_id} is closed. Open a new LogWriter for new events."
+                f"Log not written: writer {self._chain.writer_id} is closed. "
+                "Open a new LogWriter for new events."
             )
 
     def _begin_again_in_child(self) -> None:
-        """After a fork: the chain and its files belong to the parent; the child gets a new one with its next append."""
+        """After a fork: the chain and its files are the parent's; the child's next append opens a new one."""
         parent = self._chain
         self._turn = threading.Condition()
         for file in (parent.wal, parent.payload_wal):

@@ -1,0 +1,203 @@
+"""``fleetbook verify``, ``notarise``, ``recover`` and ``log status``: the event log, checked and kept in order."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ingest.log.findings import VerifyReport
+
+LEVEL_HELP = "1: chains and columns · 2: every file, manifest line and payload hashed again · 3: against checkpoints kept outside."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the log's commands to the command line."""
+    app.command("verify")(verify_log)
+    app.command("notarise")(notarise_log)
+    app.command("recover")(recover_log)
+    log = typer.Typer(no_args_is_help=True, help="The event log.")
+    log.command("status")(log_status)
+    app.add_typer(log, name="log")
+
+
+def verify_log(
+    level: Annotated[
+        int | None, typer.Option(min=1, max=3, help=LEVEL_HELP + " Default: 2, with --against 3.")
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A checkpoint kept outside; may be given several times."),
+    ] = None,
+    vkey: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The notary's public key as you know it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Check that nothing in the log was changed, removed, added or reordered, and name what was.
+
+    Ends with 0 when nothing was found, 1 with findings, 2 when it could not be checked.
+    """
+    from rich.console import Console
+
+    from ingest.log.verify import verify
+    from ingest.workspace import Workspace, home
+
+    console = Console()
+    workspace = Workspace.open(home())
+    chosen = level if level is not None else 3 if against else 2
+    try:
+        with console.status(f"Verifying {workspace.root} at level {chosen} …"):
+            report = verify(workspace, chosen, against=tuple(against or ()), vkey=vkey)
+    except OSError as error:
+        _stop_unreadable("Not verified", error)
+    if as_json:
+        _print_json(report)
+    else:
+        _print_report(console, report)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def _stop_unreadable(what: str, error: OSError) -> None:
+    print(
+        f"{what}: {error.filename or 'a file of the log'} cannot be used ({error.strerror or error}). "
+        "Run the command as a user who may, with free space on the disk.",
+        file=sys.stderr,
+    )
+    raise typer.Exit(2) from error
+
+
+def _print_json(report: VerifyReport) -> None:
+    import json
+    from dataclasses import asdict
+
+    from ingest.log.findings import LEVELS
+
+    typer.echo(json.dumps({**asdict(report), "level_meaning": LEVELS[report.level]}, indent=2))
+
+
+def _print_report(console: Console, report: VerifyReport) -> None:
+    from rich.table import Table
+
+    from ingest.log.findings import LEVELS
+
+    console.print(f"Level {report.level}: {LEVELS[report.level]}.", highlight=False, soft_wrap=True)
+    console.print(
+        f"{report.events:,} events · {report.writers:,} writers · {report.segments:,} segments · "
+        f"{report.payloads:,} payloads · {report.checkpoints:,} checkpoints",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if report.findings:
+        table = Table("Finding", "Where", "What was seen", show_lines=False)
+        for finding in report.findings:
+            table.add_row(finding.code, finding.object, finding.detail)
+        console.print(table)
+    for note in report.notes:
+        console.print(f"Note: {note}", highlight=False, soft_wrap=True)
+    if report.ok:
+        console.print(f"Nothing was found at level {report.level}.", style="green", highlight=False)
+    else:
+        number = len(report.findings)
+        console.print(
+            f"{number} finding{'s' if number != 1 else ''}. Keep everything as it is; docs/log.md says what each word means.",
+            style="red",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def notarise_log(
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The notary's key file. Default: FLEETBOOK_NOTARY_KEY."),
+    ] = None,
+) -> None:
+    """Sign the state of the log. Keep a copy of what this prints where nobody who runs agents can change it.
+
+    Refuses, with exit code 1, a log that does not continue the one signed before.
+    """
+    from ingest.log.checkpoint import VKEY_FILE, notarise
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    try:
+        done = notarise(workspace, key)
+    except OSError as error:
+        _stop_unreadable("Not signed", error)
+    typer.echo(done.note, nl=False)
+    state = "Signed" if done.is_new else "Nothing new since"
+    typer.echo(f"{state}: {done.path} ({done.checkpoint.size} manifest lines).", err=True)
+    typer.echo(f"Auditors need the public key once: {workspace.checkpoint_dir / VKEY_FILE}.", err=True)
+
+
+def recover_log() -> None:
+    """Seal what dead processes left unsealed, and record it. Safe at any time; the builder does it too."""
+    from ingest.log.recover import recover
+    from ingest.workspace import Workspace, home
+
+    try:
+        report = recover(Workspace.open(home()))
+    except OSError as error:
+        _stop_unreadable("Not recovered", error)
+    for writer in report.writers:
+        torn = f", {writer.torn_bytes} torn bytes set aside in quarantine/" if writer.torn_bytes else ""
+        typer.echo(f"Sealed writer {writer.writer_id}: {writer.event_count} events{torn}.")
+    if report.payload_count:
+        typer.echo(f"Sealed {report.payload_count} payloads.")
+    for name in report.swept_files:
+        typer.echo(f"Removed the half-made file {name}.")
+    for problem in report.problems:
+        typer.echo(problem, err=True)
+    if not (report.writers or report.payload_count or report.swept_files or report.problems):
+        typer.echo("Nothing to recover.")
+    raise typer.Exit(1 if report.problems else 0)
+
+
+def log_status() -> None:
+    """Show what is sealed, who is writing, and how far the log is signed."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ingest.log.status import status
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    state = status(workspace)
+    console = Console()
+    table = Table(show_header=False)
+    table.add_row("workspace", str(workspace.root))
+    table.add_row("sealed events", f"{state.sealed_events:,} of {state.writer_count:,} writers")
+    table.add_row(
+        "segments",
+        f"{state.segment_count:,} ({_megabytes(state.segment_bytes)}), {state.recovered_segments:,} recovered",
+    )
+    table.add_row("payload files", f"{state.payload_files:,} ({_megabytes(state.payload_bytes)})")
+    table.add_row(
+        "newest sealed event",
+        f"{state.last_recorded_at:%Y-%m-%d %H:%M:%S} UTC" if state.last_recorded_at else "–",
+    )
+    signed = (
+        "never: run `fleetbook notarise`"
+        if state.signed_lines is None
+        else f"{state.signed_lines:,} of {state.manifest_lines:,} manifest lines"
+    )
+    table.add_row("signed", signed)
+    console.print(table)
+    if not state.open_writers:
+        console.print("No open writers.")
+        return
+    writers = Table("Open writer", "Process", "Unsealed events", "Bytes")
+    for writer in state.open_writers:
+        process = "alive" if writer.is_alive else "dead: run `fleetbook recover`"
+        writers.add_row(writer.writer_id, process, f"{writer.event_count:,}", f"{writer.file_bytes:,}")
+    console.print(writers)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

@@ -1,0 +1,127 @@
+"""The manifest against the checkpoints: those in the workspace, what the notary remembers, and those kept outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest.errors import NotaryError
+from ingest.log.checkpoint import (
+    KEY_VARIABLE,
+    checkpoint_files,
+    is_key_in_workspace,
+    key_path,
+    known_verifier,
+    last_signed,
+    memory_path,
+)
+from ingest.log.findings import Finding
+from ingest.log.merkle import prefix_roots
+from ingest.log.note import Checkpoint, Verifier
+from ingest.workspace import Workspace
+
+
+@dataclass
+class Signed:
+    """What the checkpoints say: findings, notes, and how many were compared."""
+
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    count: int = 0
+
+
+def check_checkpoints(
+    workspace: Workspace, lines: Sequence[bytes], against: Sequence[Path], vkey: str | None
+) -> Signed:
+    """Compare the manifest's ``lines`` with every checkpoint there is.
+
+    Raises NotaryError when ``vkey`` is no key or a file of ``against`` cannot be read: then it was not checked.
+    """
+    signed = Signed()
+    verifier = Verifier.parse(vkey) if vkey else known_verifier(workspace)
+    if verifier is None:
+        if against:
+            raise NotaryError(
+                f"Not verified: there is no notary key in {workspace.checkpoint_dir} to read the named checkpoints "
+                "with. Add --vkey with the key that came with them."
+            )
+        signed.findings.append(_nothing_signed())
+        return signed
+    local = dict(_opened(checkpoint_files(workspace), verifier, signed))
+    outside = dict(_opened(against, verifier, signed))
+    remembered = _remembered(workspace, verifier)
+    everything = {**local, **outside, **({"the notary's memory": remembered} if remembered else {})}
+    roots = prefix_roots(lines, {checkpoint.size for checkpoint in everything.values()})
+    for name, checkpoint in everything.items():
+        signed.findings += _compared(name, checkpoint, len(lines), roots.get(checkpoint.size))
+    signed.count = len(local) + len(outside)
+    newest = max((checkpoint.size for checkpoint in local.values()), default=-1)
+    signed.findings += _newest_missing(newest, everything)
+    signed.notes += _notes(workspace, len(lines), newest)
+    return signed
+
+
+def _opened(files: Sequence[Path], verifier: Verifier, signed: Signed) -> Iterator[tuple[str, Checkpoint]]:
+    for file in files:
+        try:
+            note = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise NotaryError(
+                f"Not verified: {file} cannot be read ({error}). Name a checkpoint file."
+            ) from error
+        try:
+            yield str(file), Checkpoint.parse(verifier.open(note))
+        except NotaryError as error:
+            signed.findings.append(
+                Finding(code="checkpoint_invalid", object=f"checkpoint {file}", detail=str(error))
+            )
+
+
+def _remembered(workspace: Workspace, verifier: Verifier) -> Checkpoint | None:
+    try:
+        return last_signed(key_path(workspace), verifier)
+    except NotaryError:
+        return None  # another key signed it; the notary itself refuses then
+
+
+def _compared(name: str, checkpoint: Checkpoint, size: int, root: bytes | None) -> Iterator[Finding]:
+    if checkpoint.size > size:
+        detail = f"it has {size} lines, {name} states {checkpoint.size}"
+        yield Finding(code="manifest_truncated", object="manifest.jsonl", detail=detail)
+    elif root != checkpoint.root:
+        detail = f"its first {checkpoint.size} lines do not have the root that {name} states"
+        yield Finding(code="manifest_rewritten", object="manifest.jsonl", detail=detail)
+
+
+def _nothing_signed() -> Finding:
+    return Finding(
+        code="checkpoint_missing",
+        object="checkpoints/",
+        detail="nothing was ever signed: run `fleetbook notarise` and keep a copy of the checkpoint elsewhere",
+    )
+
+
+def _newest_missing(newest: int, everything: dict[str, Checkpoint]) -> Iterator[Finding]:
+    if not everything:
+        yield _nothing_signed()
+        return
+    name, latest = max(everything.items(), key=lambda item: item[1].size)
+    if latest.size > newest:
+        detail = f"{name} states {latest.size} lines, the newest checkpoint there {max(newest, 0)}"
+        yield Finding(code="checkpoint_missing", object="checkpoints/", detail=detail)
+
+
+def _notes(workspace: Workspace, size: int, newest: int) -> Iterator[str]:
+    if newest < size:
+        yield (
+            f"{size - max(newest, 0)} manifest lines are newer than the newest checkpoint: nothing signed covers "
+            "them yet. Run `fleetbook notarise`."
+        )
+    if is_key_in_workspace(workspace) and key_path(workspace).exists():
+        yield (
+            "The notary's key lies in the workspace: it protects against accidents only. "
+            f"Set {KEY_VARIABLE} to a file that only the notary can read, and keep checkpoints elsewhere."
+        )
+    elif not memory_path(key_path(workspace)).exists():
+        yield "The notary's memory is not readable here: a rollback shows only against a checkpoint kept outside."

@@ -1,0 +1,98 @@
+"""The payload store against the log: kept, changed, erased on record, or gone without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.log.findings import Finding, event_name
+from ingest.log.rows import NAMED_PER_KIND, LogEvent
+from ingest.payload_store import StoreDamage, stored_payloads
+from ingest.payloads import ID_HEX, commitment, month_of, payload_id_of
+from ingest.workspace import Workspace
+
+_ID_PREFIX = len("p202611-")
+
+
+@dataclass
+class PayloadCheck:
+    """What the payload store holds: findings, notes, and the number of texts whose commitment is right."""
+
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    count: int = 0
+
+
+def check_payloads(
+    workspace: Workspace, named: Sequence[pa.Table], log_events: Sequence[LogEvent]
+) -> PayloadCheck:
+    """Hash every text again and look for every payload that the log names.
+
+    ``named`` are rows of ``PAYLOAD_COLUMNS``; erasures are read from ``log_events``.
+    """
+    found = PayloadCheck()
+    kept: list[pa.Array] = []
+    for block in stored_payloads(workspace):
+        if isinstance(block, StoreDamage):
+            found.findings.append(
+                Finding(code="payload_unreadable", object=f"file {block.file}", detail=block.detail)
+            )
+            continue
+        ids: list[str] = []
+        for payload_id, salt, content in block.rows:
+            if payload_id_of(month_of(payload_id), commitment(salt, content)) != payload_id:
+                detail = "salt and content do not give the commitment in its id"
+                _add(found, "payload_changed", f"payload {payload_id} in {block.file}", detail)
+            ids.append(payload_id)
+        found.count += len(ids)
+        kept.append(pa.array(ids, pa.string()))
+    for table in named:
+        found.findings += _wrong_ids(table)
+    _look_for(found, named, pa.chunked_array(kept, pa.string()).combine_chunks(), log_events)
+    return found
+
+
+def _add(found: PayloadCheck, code: str, what: str, detail: str) -> None:
+    number = sum(finding.code == code for finding in found.findings)
+    if number < NAMED_PER_KIND:
+        found.findings.append(Finding(code=code, object=what, detail=detail))
+    elif number == NAMED_PER_KIND:
+        found.findings.append(Finding(code=code, object="payloads/", detail="and more of this kind"))
+
+
+def _wrong_ids(table: pa.Table) -> Iterator[Finding]:
+    """A payload id holds the first half of the commitment; an event in which they differ names another text."""
+    stated = pc.utf8_slice_codeunits(table["payload_id"], _ID_PREFIX, _ID_PREFIX + ID_HEX)
+    meant = pc.utf8_slice_codeunits(table["payload_commit"], 0, ID_HEX)
+    for row in pc.indices_nonzero(pc.fill_null(pc.not_equal(stated, meant), True)).to_pylist():
+        detail = f"payload_id {table['payload_id'][row]} does not hold payload_commit"
+        yield Finding(code="payload_changed", object=_event(table, row), detail=detail)
+
+
+def _look_for(
+    found: PayloadCheck, named: Sequence[pa.Table], kept: pa.Array, log_events: Sequence[LogEvent]
+) -> None:
+    erasures = [event for event in log_events if event.event_type == "payload_erased"]
+    erased_ids = {event.payload_id for event in erasures if event.payload_id}
+    erased_runs = {event.run_id for event in erasures if event.run_id}
+    erased_count = 0
+    named_count = 0
+    for table in named:
+        named_count += table.num_rows
+        absent = pc.invert(pc.is_in(table["payload_id"], value_set=kept))
+        for row in pc.indices_nonzero(absent).to_pylist():
+            payload_id, run_id = table["payload_id"][row].as_py(), table["run_id"][row].as_py()
+            if payload_id in erased_ids or run_id in erased_runs:
+                erased_count += 1
+            else:
+                detail = f"payload {payload_id} is not in the store, and no event records its erasure"
+                _add(found, "payload_missing", _event(table, row), detail)
+    if erased_count:
+        found.notes.append(f"{erased_count} of {named_count} payloads were erased, each on record.")
+
+
+def _event(table: pa.Table, row: int) -> str:
+    return event_name(*(table[name][row].as_py() for name in ("event_id", "writer_id", "seq")))

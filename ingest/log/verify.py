@@ -1,0 +1,271 @@
+"""Verification: everything the log claims about itself, computed again, with every row, file and writer named."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingest.errors import NotaryError, SegmentError
+from ingest.log.disk import file_sha256
+from ingest.log.findings import LEVELS, Finding, VerifyReport
+from ingest.log.manifest import Entry, Head, Segment, decode_entry
+from ingest.log.notary_check import check_checkpoints
+from ingest.log.payload_check import check_payloads
+from ingest.log.rows import ChainCheck, LogEvent
+from ingest.log.segments import ROW_GROUP_ROWS, event_table, widened
+from ingest.log.view import OpenFile, View, look, open_readers
+from ingest.log.wal import ChainReader, complete_lines, first_head
+from ingest.workspace import Workspace
+
+__all__ = ["Finding", "VerifyReport", "verify"]
+
+# Hashing holds Python's lock, decoding does not: two threads use the second core for decoding.
+_THREADS = 2
+
+
+def verify(
+    workspace: Workspace, level: int = 2, *, against: Sequence[Path] = (), vkey: str | None = None
+) -> VerifyReport:
+    """Verify the whole log at ``level`` (see :data:`ingest.log.findings.LEVELS`).
+
+    ``against`` are checkpoints kept outside, needed for level 3; ``vkey`` is the notary's public key as the
+    auditor knows it, otherwise the one in the workspace is used. The report says what was found; OSError and
+    NotaryError say that something could not be checked.
+    """
+    if level not in LEVELS:
+        raise NotaryError(f"Not verified: there is no level {level}. Choose 1, 2 or 3.")
+    if level == 3 and not against:
+        raise NotaryError(
+            "Not verified: level 3 compares with checkpoints kept outside, and none was named. "
+            "Add --against FILE with a checkpoint from where your notary sends them."
+        )
+    findings: list[Finding] = []
+    with look(workspace, lambda lines: _readable_entries(lines, findings)) as view:
+        checks = _check_segments(workspace, view, level, findings)
+        checks += _check_open_files(view, findings)
+        findings += [finding for check in checks for finding in check.findings]
+        log_events = [event for check in checks for event in check.log_events]
+        findings += _check_manifest_chains(view)
+        findings += _check_writer_ends(view, checks, log_events)
+        findings += _check_unknown_files(view)
+        signed = check_checkpoints(workspace, view.lines, against, vkey)
+        findings += signed.findings
+        notes = list(signed.notes)
+        payload_count = 0
+        if level >= 2:
+            payloads = check_payloads(
+                workspace, [table for check in checks for table in check.payloads], log_events
+            )
+            findings += payloads.findings
+            notes += payloads.notes
+            payload_count = payloads.count
+        return VerifyReport(
+            level=level,
+            ok=not findings,
+            events=sum(check.count for check in checks),
+            writers=len({check.writer_id for check in checks}),
+            segments=len(view.segments),
+            payloads=payload_count,
+            checkpoints=signed.count,
+            findings=tuple(findings),
+            notes=tuple(notes),
+        )
+
+
+def _readable_entries(lines: Sequence[bytes], findings: list[Finding]) -> list[Entry]:
+    entries: list[Entry] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entries.append(decode_entry(line, number))
+        except SegmentError as error:
+            findings.append(
+                Finding(
+                    code="manifest_damaged",
+                    object=f"manifest.jsonl line {number}",
+                    detail=str(error.__cause__),
+                )
+            )
+    return entries
+
+
+def _noted_heads(view: View) -> dict[str, dict[int, str]]:
+    noted: dict[str, dict[int, str]] = defaultdict(dict)
+    for entry in view.entries:
+        if isinstance(entry, Head):
+            noted[entry.writer_id][entry.seq] = entry.head
+    return noted
+
+
+def _check_segments(
+    workspace: Workspace, view: View, level: int, findings: list[Finding]
+) -> list[ChainCheck]:
+    noted = _noted_heads(view)
+
+    def check(segment: Segment) -> ChainCheck:
+        found = ChainCheck(
+            writer_id=segment.writer_id,
+            next_seq=segment.first_seq,
+            head=segment.prev_head,
+            wanted_heads=noted.get(segment.writer_id, {}),
+        )
+        _check_segment(workspace.lake_dir / segment.file, segment, found, is_hashed=level >= 2)
+        found.finish(f"file {segment.file}")
+        return found
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(check, view.segments))
+
+
+def _check_segment(path: Path, segment: Segment, found: ChainCheck, *, is_hashed: bool) -> None:
+    name = f"file {segment.file}"
+    try:
+        if is_hashed and file_sha256(path) != segment.file_sha256:
+            found.add(
+                "file_changed", name, f"its SHA-256 is not {segment.file_sha256[:16]}… as in the manifest"
+            )
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                found.check(widened(file.read_row_group(group)))
+    except FileNotFoundError:
+        found.add(
+            "file_missing",
+            name,
+            f"it held events {segment.first_seq} to {segment.last_seq} of {segment.writer_id}",
+        )
+        return
+    except PermissionError:
+        raise
+    except (OSError, pa.ArrowException, SegmentError) as error:
+        found.add("file_unreadable", name, str(error))
+        return
+    if found.count != segment.count:
+        found.add("count_differs", name, f"it has {found.count} events, the manifest says {segment.count}")
+    if found.head != segment.head:
+        found.add(
+            "head_differs", name, f"it ends in {found.head[:16]}…, the manifest says {segment.head[:16]}…"
+        )
+
+
+def _check_open_files(view: View, findings: list[Finding]) -> list[ChainCheck]:
+    noted = _noted_heads(view)
+    checks: list[ChainCheck] = []
+    for file, reader in open_readers(view):
+        name = f"file {file.name.path(Path('wal'))}"
+        if reader is None:
+            detail = f"the events of {file.name.writer_id} before seq {file.name.first_seq} are missing"
+            findings.append(Finding(code="link_broken", object=name, detail=detail))
+            continue
+        found = ChainCheck(
+            writer_id=file.name.writer_id,
+            next_seq=file.name.first_seq,
+            head=reader.head.hex(),
+            wanted_heads=noted.get(file.name.writer_id, {}),
+        )
+        _check_open_file(file, reader, found, name)
+        checks.append(found)
+    return checks
+
+
+def _check_open_file(file: OpenFile, reader: ChainReader, found: ChainCheck, name: str) -> None:
+    try:
+        for chunk in reader.chunks(ROW_GROUP_ROWS):
+            found.check(event_table(chunk))
+    except SegmentError as error:
+        found.add("body_unreadable", name, str(error))
+        return
+    bad_lines = sum(map(len, complete_lines(file.fd, file.size))) - found.count
+    # An unfinished last line is a write in progress or a crash; a whole line outside the chain is neither.
+    if bad_lines:
+        found.add(
+            "wal_damaged",
+            name,
+            f"{bad_lines} lines after seq {reader.next_seq - 1} do not continue the chain",
+        )
+
+
+def _check_manifest_chains(view: View) -> Iterator[Finding]:
+    """Segments of one writer must follow each other without gap or overlap, link by link."""
+    ends: dict[str, tuple[int, str]] = {}
+    for segment in view.segments:
+        seq, head = ends.get(segment.writer_id, (0, first_head(segment.writer_id).hex()))
+        writer = f"writer {segment.writer_id}"
+        if segment.first_seq > seq:
+            yield Finding(
+                code="seq_gap", object=writer, detail=f"events {seq} to {segment.first_seq - 1} are missing"
+            )
+        elif segment.first_seq < seq:
+            detail = f"{segment.file} repeats events {segment.first_seq} to {min(seq - 1, segment.last_seq)}"
+            yield Finding(code="seq_duplicate", object=writer, detail=detail)
+        elif segment.prev_head != head:
+            detail = f"it continues {segment.prev_head[:16]}…, the chain stood at {head[:16]}…"
+            yield Finding(code="link_broken", object=f"file {segment.file}", detail=detail)
+        ends[segment.writer_id] = (segment.last_seq + 1, segment.head)
+
+
+@dataclass
+class _End:
+    """What is known about the end of one writer's chain."""
+
+    next_seq: int = 0
+    is_ended: bool = False
+    noted_seq: int = -1
+
+
+def _check_writer_ends(
+    view: View, checks: Sequence[ChainCheck], log_events: Sequence[LogEvent]
+) -> Iterator[Finding]:
+    """Every writer is open, closed by its own last event, or recovered; anything else has lost its tail."""
+    ends: dict[str, _End] = defaultdict(_End)
+    for check in checks:
+        ends[check.writer_id].next_seq = max(ends[check.writer_id].next_seq, check.next_seq)
+    for segment in view.segments:
+        ends[segment.writer_id].next_seq = max(ends[segment.writer_id].next_seq, segment.last_seq + 1)
+    for entry in view.entries:
+        if isinstance(entry, Head):
+            ends[entry.writer_id].noted_seq = max(ends[entry.writer_id].noted_seq, entry.seq)
+    for name in view.line_files:
+        ends[name.writer_id].is_ended = True
+    yield from _stated_ends(ends, log_events)
+    for writer_id, end in ends.items():
+        writer = f"writer {writer_id}"
+        if end.noted_seq >= end.next_seq:
+            detail = (
+                f"it was at seq {end.noted_seq} when its head was noted; its events end at {end.next_seq - 1}"
+            )
+            yield Finding(code="tail_missing", object=writer, detail=detail)
+        elif not end.is_ended:
+            detail = f"after seq {end.next_seq - 1} there is no closing event, no recovery and no open file"
+            yield Finding(code="tail_missing", object=writer, detail=detail)
+
+
+def _stated_ends(ends: dict[str, _End], log_events: Sequence[LogEvent]) -> Iterator[Finding]:
+    for event in log_events:
+        if event.event_type == "writer_closed":
+            writer_id = event.writer_id
+        elif event.event_type == "log_recovered" and event.recovered_writer_id:
+            writer_id = event.recovered_writer_id
+        else:
+            continue
+        stated, end = event.declared_count or 0, ends[writer_id]
+        end.is_ended = True
+        if stated != end.next_seq:
+            code = "tail_missing" if stated > end.next_seq else "count_differs"
+            detail = f"{event.event_type} states {stated} events, {end.next_seq} are there"
+            yield Finding(code=code, object=f"writer {writer_id}", detail=detail)
+
+
+def _check_unknown_files(view: View) -> Iterator[Finding]:
+    known = {segment.file for segment in view.segments}
+    in_flight = {(name.writer_id, str(name.first_seq)) for name in view.line_files}
+    for file in view.sealed_files:
+        writer_id, first_seq, _ = (Path(file).stem.rsplit("-", 2) + ["", ""])[:3]
+        # Renamed but not yet in the manifest: its line file is still there, and nobody reads it before.
+        if file not in known and (writer_id, first_seq) not in in_flight:
+            detail = "it is not in the manifest; no page and no report reads it"
+            yield Finding(code="file_unknown", object=f"file {file}", detail=detail)

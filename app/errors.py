@@ -3,8 +3,13 @@
 AppError
 ├── ExportError         an export could not be made or read
 │   └── ExportRefused   the rows may not leave, or would not be complete
+├── BuildError          the warehouse could not be built
+│   ├── BuildFailed     a step failed; the generation before stays the current one
+│   └── BuildBusy       another build holds the lock
+├── WarehouseError      a generation cannot be read
+│   └── QuestionError   a question was asked that does not exist, or with filters it does not take
 ├── ServeError          the pages could not be started
-└── (each part of the application adds its own below: build, warehouse, demo)
+└── (each part of the application adds its own below: demo)
 
 Every message has three parts: what happened · with which values · what to do now.
 """
@@ -34,6 +39,31 @@ class ExportRefused(ExportError):
     """The rows may not leave, or would not be complete; nothing was written."""
 
     exit_code: ClassVar[int] = 1
+
+
+class BuildError(AppError):
+    """The warehouse could not be built; the generation before stays the current one."""
+
+
+class BuildFailed(BuildError):
+    """A step of the build failed: ``node`` names it (a model, a test, or a stage), ``problem`` says why."""
+
+    def __init__(self, node: str, problem: str, kept: str, advice: str):
+        self.node = node
+        self.problem = problem
+        super().__init__(f"Build failed at {node}: {problem}. {kept} {advice}")
+
+
+class BuildBusy(BuildError):
+    """Another build holds the lock."""
+
+
+class WarehouseError(AppError):
+    """A generation cannot be read."""
+
+
+class QuestionError(WarehouseError):
+    """A question was asked that does not exist, or with filters it does not take."""
 
 
 class ServeError(AppError):

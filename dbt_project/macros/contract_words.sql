@@ -14,6 +14,7 @@
     "wallet_window": ["day", "month", "total"],
     "risk_class": ["minimal", "limited", "high"],
     "status": ["draft", "review", "live", "watch", "suspended", "retired"],
+    "grant_effect": ["allow", "deny"],
     "intervention_kind": ["corrected", "rerun", "took_over"],
 }[field]) }}
 {% endmacro %}

@@ -29,6 +29,7 @@ select
     approvals.is_consumed,
     {{ us_to_s(us_between('approvals.first_shown_at', 'approvals.decided_at')) }} as seconds_to_decide,
     {{ nano_to_usd('approvals.money_at_stake_nano_usd') }} as money_at_stake_usd,
+    {{ local_date('approvals.requested_at') }} as requested_date,
     {{ local_date('approvals.decided_at') }} as decision_date,
     coalesce(runs.is_delegated, false) as is_delegated,
     approvals.is_demo

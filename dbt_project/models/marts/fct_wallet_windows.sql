@@ -40,6 +40,7 @@ select
     owning_team_id as team_id,
     wallet_window,
     window_start_date,
+    cast(window_end_date - 1 as date) as window_last_date,
     window_start_at,
     window_end_at,
     case when not is_unlimited then {{ nano_to_usd('cap_nano_usd') }} end as cap_usd,

@@ -1,0 +1,1 @@
+"""The named questions that pages ask the warehouse."""

@@ -1,0 +1,44 @@
+"""The tables of a generation: their keys, the day a period applies to, and what an own-only person sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Own = Literal["shared", "hidden", "run"] | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mart:
+    """One table of the generation.
+
+    ``keys`` order its rows without ties; ``date`` is the column a period applies to, empty when it has none.
+    ``own`` says which rows an own-only person sees: ``shared`` all of the team's, ``hidden`` none, ``run``
+    the rows of the person's runs, else the name of the column that must hold the person.
+    """
+
+    keys: tuple[str, ...]
+    date: str = ""
+    own: Own = "hidden"
+    has_team: bool = True
+    is_exportable: bool = True
+
+
+MARTS: Mapping[str, Mart] = {
+    "dim_teams": Mart(keys=("team_id",), own="shared"),
+    "dim_people": Mart(keys=("person_id",), own="person_id"),
+    "dim_agents": Mart(keys=("agent_id",), own="shared"),
+    "dim_agent_versions": Mart(keys=("agent_id", "agent_version"), own="shared"),
+    "dim_agent_tools": Mart(keys=("agent_id", "agent_version", "tool_name"), own="shared"),
+    "fct_runs": Mart(keys=("run_date", "run_id"), date="run_date", own="actor_id"),
+    "fct_turns": Mart(keys=("turn_date", "run_id", "turn_index", "attempt"), date="turn_date", own="run"),
+    "fct_tool_calls": Mart(keys=("call_date", "run_id", "call_index"), date="call_date", own="run"),
+    "fct_approvals": Mart(keys=("requested_at", "approval_id"), date="requested_date", own="run"),
+    "fct_charges": Mart(keys=("charge_date", "charge_id"), date="charge_date", own="run"),
+    "fct_wallet_windows": Mart(keys=("window_start_date", "wallet_id"), date="window_start_date"),
+    "fct_refusals": Mart(keys=("refused_at", "event_id"), date="refused_date", own="actor_id"),
+    "fct_exports": Mart(keys=("created_at", "export_id"), date="created_date", own="person_id"),
+    "rpt_agent_days": Mart(keys=("run_date", "team_id", "agent_id", "is_delegated"), date="run_date"),
+}
+"""Every table with rows of a population; ``build_info`` and ``dim_metrics`` belong to nobody."""

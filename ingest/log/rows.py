@@ -52,6 +52,7 @@ class ChainCheck:
     head: str  # in hex
     wanted_heads: dict[int, str] = field(default_factory=dict)  # seq → chain value that somebody noted
     count: int = 0
+    is_unread: bool = False  # its file is missing or cannot be read, which is a finding of its own
     findings: list[Finding] = field(default_factory=list)
     log_events: list[LogEvent] = field(default_factory=list)
     payloads: list[pa.Table] = field(default_factory=list)

@@ -133,15 +133,14 @@ def _check_segment(path: Path, segment: Segment, found: ChainCheck, *, is_hashed
             for group in range(file.num_row_groups):
                 found.check(widened(file.read_row_group(group)))
     except FileNotFoundError:
-        found.add(
-            "file_missing",
-            name,
-            f"it held events {segment.first_seq} to {segment.last_seq} of {segment.writer_id}",
-        )
+        found.is_unread = True
+        detail = f"it held events {segment.first_seq} to {segment.last_seq} of {segment.writer_id}"
+        found.add("file_missing", name, detail)
         return
     except PermissionError:
         raise
     except (OSError, pa.ArrowException, SegmentError) as error:
+        found.is_unread = True
         found.add("file_unreadable", name, str(error))
         return
     if found.count != segment.count:
@@ -223,7 +222,9 @@ def _check_writer_ends(
     """Every writer is open, closed by its own last event, or recovered; anything else has lost its tail."""
     ends: dict[str, _End] = defaultdict(_End)
     for check in checks:
-        ends[check.writer_id].next_seq = max(ends[check.writer_id].next_seq, check.next_seq)
+        end = ends[check.writer_id]
+        end.next_seq = max(end.next_seq, check.next_seq)
+        end.is_ended = end.is_ended or check.is_unread
     for segment in view.segments:
         ends[segment.writer_id].next_seq = max(ends[segment.writer_id].next_seq, segment.last_seq + 1)
     for entry in view.entries:

@@ -268,6 +268,8 @@ class LogWriter:
     def _seal_when_due(self) -> None:
         with self._turn:
             chain = self._chain
+            if not self._is_due(chain):
+                return
             while chain.is_flushing:
                 self._turn.wait()
             if chain.failure is not None or chain.is_closing or not self._hand_over(chain, self._seal_bytes):
@@ -276,6 +278,10 @@ class LogWriter:
                 with suppress(WriterError):  # what this append wrote is durable; the next one is refused
                     self._open_wal()
         self._seal()
+
+    def _is_due(self, chain: _Chain) -> bool:
+        files = (chain.wal, chain.payload_wal)
+        return any(file is not None and file.size >= self._seal_bytes for file in files)
 
     def _hand_over(self, chain: _Chain, least_bytes: int) -> bool:
         """Queue the files of at least ``least_bytes`` for sealing; True when there was one."""

@@ -49,9 +49,10 @@ RISK_CLASSES = ("minimal", "limited", "high")
 STATUSES = ("draft", "review", "live", "watch", "suspended", "retired")
 WALLET_KINDS = ("team", "agent", "run")
 WALLET_WINDOWS = ("day", "month", "total")
-INTERVENTION_KINDS = ("corrected", "rerun", "took_over")
+INTERVENTION_KINDS = ("corrected", "rerun", "took_over", "interrupted")
 CALLERS = ("agent", "user")
 GRANT_EFFECTS = ("allow", "deny")
+DECIDER_KINDS = ("person", "policy", "unknown")
 
 
 def _text(name: str, meaning: str, values: tuple[str, ...] = ()) -> Field:
@@ -111,6 +112,8 @@ COLUMNS: tuple[Field, ...] = (
     _text("source_run_id", "Id of the run at its source."),
     _text("source_agent", "Agent name at the source, before mapping."),
     _text("source_domain", "Domain, task suite or service the source gives for the run."),
+    _text("source_task_id", "Id of the task at the source; repeated trials of one task share it."),
+    _bool("is_time_stated", "False where the source gives no time for the run: its events then carry a time of the file's header, or the time of the import."),
     _text("source_end_reason", "The source's own word for how the run ended."),
     # turns
     _int("turn_index", "Model turn within the run, from 0."),
@@ -125,12 +128,18 @@ COLUMNS: tuple[Field, ...] = (
     _int("cache_read_tokens", "Input tokens served from the provider's cache."),
     _int("cache_write_tokens", "Input tokens written to the provider's cache."),
     _int("reasoning_tokens", "Output tokens spent on reasoning."),
+    _int("total_tokens", "Sum of tokens as the source states it; null when it states none."),
     _bool("is_cache_in_input", "True where cached tokens are counted inside input_tokens, false where beside them."),
     _int("list_cost_nano_usd", "Cost at list price in nano-USD; null when price or usage is unknown, never 0 for unknown."),
     _text("price_version", "Version of the price table that list_cost_nano_usd was computed with."),
     _text("finish_reason", "Why the model stopped (OTel gen_ai.response.finish_reasons)."),
     _int("duration_ns", "Duration of the turn or tool call in nanoseconds."),
-    _text("message_role", "Who wrote the text of a message: user, assistant, system."),
+    _text("message_role", "Who wrote the text of a message: user, assistant, system; tool for a result that belongs to no call."),
+    _int("turn_count", "Model calls of the run as the source counts them."),
+    _int("user_message_count", "Messages of the user in the source's record of the conversation."),
+    _int("assistant_message_count", "Messages of the assistant in the source's record of the conversation."),
+    _int("tool_result_count", "Tool results in the source's record of the conversation."),
+    _text("unstated_counts", "Counts this source cannot state, separated by semicolons: turns, tool_errors, other_side_calls, approvals. They are unknown, not 0."),
     # tool calls
     _int("call_index", "Tool call within the run, from 0; tool_call_id may repeat within a run, this does not."),
     _text("tool_call_id", "The model's id of the call (OTel gen_ai.tool.call.id); not unique."),
@@ -147,6 +156,8 @@ COLUMNS: tuple[Field, ...] = (
     _time("expires_at", "When the request, raise, grant or waiver lapses."),
     _text("decision", "What the person decided.", DECISIONS),
     _text("approved_digest", "Digest of the arguments as approved; differs from arguments_digest when they were changed."),
+    _text("decider_kind", "Who decided an approval that an outside source tells of; null for decisions made here, which persons make.", DECIDER_KINDS),
+    _text("source_decision", "The source's own word for the decision."),
     _int("money_at_stake_nano_usd", "Worst-case money the call can move, in nano-USD, where the rule names the argument."),
     # wallets
     _text("wallet_id", "One wallet: kind, owner and window, for example team:support:month."),
@@ -181,7 +192,8 @@ COLUMNS: tuple[Field, ...] = (
     _text("rule_id", "Id of the rule, grant or schedule."),
     _text("expected_use", "When the agent is expected to be used, for example a season."),
     # outcomes and people after the run
-    _text("outcome_kind", "Kind of verdict: task_reward, user_rating, user_confirmation, judge."),
+    _text("outcome_kind", "Kind of verdict: task_reward, user_rating, user_confirmation, judge, security (good: no attack succeeded), score."),
+    _text("outcome_name", "Name of the verdict or score at its source."),
     _bool("is_good", "Verdict of the source on the run: good or not."),
     _int("score_micro", "Score of the verdict in millionths (1.0 = 1000000)."),
     _text("intervention_kind", "What a person did to a finished run.", INTERVENTION_KINDS),
@@ -197,13 +209,18 @@ COLUMNS: tuple[Field, ...] = (
     _int("torn_bytes", "Bytes after the longest valid prefix that recovery set aside."),
     _int("declared_count", "Events a closed or recovered writer has, this one included."),
     # outside
+    _int("expected_run_count", "Runs that the source says it holds; null when it does not say."),
+    _int("found_run_count", "Runs that were found in the source."),
+    _int("rejected_run_count", "Runs of the source that could not be read and went to quarantine."),
+    _text("warnings", "What is suspicious about the source, as codes separated by semicolons."),
     _text("span_json", "An OTel span as it arrived, with its attributes, as canonical JSON."),
 )
 
 _TURN = ("turn_index", "attempt", "provider_name", "requested_model")
 _CALL = ("call_index", "tool_name")
 _APPROVAL = ("approval_id",)
-_SOURCE = ("source_file", "source_run_id", "source_agent", "source_domain")
+_SOURCE = ("source_file", "source_run_id", "source_task_id", "source_agent", "source_domain", "is_time_stated")
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "is_cache_in_input")
 
 
 def _event(name: str, family: str, meaning: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> EventType:
@@ -218,14 +235,16 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("run_resumed", "runs", "A worker took the paused or interrupted run up again.", ("run_id", "agent_id"), ("reason",)),
     _event("run_ended", "runs", "The run reached a terminal state; the payload is the final answer.", ("run_id", "agent_id", "end_state"), ("error_type", "machine_ns", "declared_event_count", "reported_cost_nano_usd", "other_side_cost_nano_usd", "source_end_reason", "reason")),
     _event("message_recorded", "runs", "A message of the conversation that is no model turn (a user's line); the payload is its text.", ("run_id", "agent_id", "message_role")),
+    _event("run_counted", "runs", "What the source's own record of an imported run adds up to; where a record grew, the newest counts.", ("run_id", "agent_id"), ("turn_count", "user_message_count", "assistant_message_count", "tool_result_count", "total_tokens", *_TOKENS, "reported_cost_nano_usd", "unstated_counts")),
     _event("turn_requested", "turns", "A model call is about to be made and its worst case is held.", ("run_id", "agent_id", *_TURN), ("max_output_tokens", "hold_nano_usd")),
-    _event("turn_finished", "turns", "The model call ended; the payload is the answer text.", ("run_id", "agent_id", *_TURN), ("served_model", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "is_cache_in_input", "list_cost_nano_usd", "price_version", "reported_cost_nano_usd", "finish_reason", "duration_ns", "error_type", "hold_nano_usd")),
+    _event("turn_finished", "turns", "The model call ended; the payload is the answer text.", ("run_id", "agent_id", *_TURN), ("served_model", *_TOKENS, "list_cost_nano_usd", "price_version", "reported_cost_nano_usd", "finish_reason", "duration_ns", "error_type", "hold_nano_usd")),
     _event("tool_call_requested", "tool_calls", "The model asked for a tool call: the intent, durable before any effect; the payload is the arguments.", ("run_id", "agent_id", *_CALL), ("tool_call_id", "tool_effect", "called_by", "arguments_digest", "turn_index")),
     _event("tool_call_finished", "tool_calls", "The tool call ended, or was refused or denied unexecuted; the payload is the result.", ("run_id", "agent_id", *_CALL, "tool_outcome"), ("tool_call_id", "called_by", "tool_error_class", "error_type", "duration_ns", "refusal_rule", "arguments_digest", "approval_id", "reason")),
     _event("approval_requested", "approvals", "A tool call waits for a person.", (*_APPROVAL, "run_id", "agent_id", *_CALL, "arguments_digest", "approval_rule", "approver_role", "expires_at"), ("money_at_stake_nano_usd",)),
     _event("approval_shown", "approvals", "The request was on a person's screen; time to decide counts from here.", (*_APPROVAL, "run_id", "agent_id", "person_id"), ("arguments_digest",)),
     _event("approval_decided", "approvals", "A person decided; the payload is the changed arguments, if any.", (*_APPROVAL, "run_id", "agent_id", "person_id", "decision", "approved_digest"), ("reason", "arguments_digest", "tool_name")),
     _event("approval_expired", "approvals", "Nobody decided in time; counts as refused.", (*_APPROVAL, "run_id", "agent_id"), ("tool_name",)),
+    _event("approval_reported", "approvals", "An outside source tells of an approval: asked for, and decided where a decision is given.", (*_APPROVAL, "run_id", "agent_id"), ("call_index", "tool_name", "arguments_digest", "approved_digest", "approval_rule", "approver_role", "decision", "source_decision", "decider_kind", "person_id", "reason")),
     _event("approval_consumed", "approvals", "The approval was used, once, for the call it was bound to.", (*_APPROVAL, "run_id", "agent_id", "arguments_digest"), ("call_index", "tool_name")),
     _event("budget_set", "wallets", "A wallet's cap was declared.", ("wallet_id", "wallet_kind", "wallet_window", "is_unlimited"), ("cap_nano_usd", "reason", "window_start_at", "window_end_at")),
     _event("budget_raised", "wallets", "A wallet's cap was raised for a time.", ("wallet_id", "cap_nano_usd", "expires_at", "person_id", "reason"), ("wallet_kind", "wallet_window")),
@@ -243,8 +262,8 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("attested", "lifecycle", "An owner attested an agent.", ("agent_id", "person_id"), ("reason",)),
     _event("schedule_fired", "schedules", "A schedule slot started a run.", ("rule_id", "agent_id"), ("run_id",)),
     _event("schedule_missed", "schedules", "A schedule slot passed without a run.", ("rule_id", "agent_id"), ("reason",)),
-    _event("outcome_recorded", "outcomes", "A verdict on a run from its source, a user or a judge.", ("run_id", "agent_id", "outcome_kind"), ("is_good", "score_micro", "reason", "person_id")),
-    _event("intervention_recorded", "outcomes", "A person corrected, re-ran or took over a run.", ("run_id", "agent_id", "intervention_kind", "person_id"), ("reason",)),
+    _event("outcome_recorded", "outcomes", "A verdict on a run from its source, a user or a judge.", ("run_id", "outcome_kind"), ("outcome_name", "is_good", "score_micro", "reason", "person_id")),
+    _event("intervention_recorded", "outcomes", "A person corrected, re-ran, took over or interrupted a run; who is unknown where an outside source does not say.", ("run_id", "agent_id", "intervention_kind"), ("person_id", "reason")),
     _event("export_created", "access", "Rows left the product; the manifest is hashed.", ("export_id", "export_format", "row_count", "content_sha256", "person_id"), ("filter_text", "scope")),
     _event("payload_read", "access", "A person read payload texts.", ("person_id", "run_id"), ("agent_id", "row_count")),
     _event("action_refused", "access", "A person was refused something other than a run: a decision, an export, a change.", ("person_id", "action", "refusal_rule", "reason"), ("agent_id", "run_id", "approval_id", "role_id")),
@@ -253,6 +272,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("writer_closed", "log", "A process closed its chain.", ("declared_count",)),
     _event("log_recovered", "log", "The chain of a dead writer was recovered; the reason names it.", ("reason", "torn_bytes", "declared_count"), ("process_name", "recovered_writer_id")),
     _event("payload_erased", "log", "Payload texts were erased on request.", ("row_count", "reason"), ("person_id", "run_id")),
+    _event("source_scanned", "outside", "An import read one source to its end: how many runs it was said to hold, and how many it held.", ("source_file", "content_sha256", "found_run_count"), ("expected_run_count", "rejected_run_count", "warnings")),
     _event("otel_span", "outside", "A span of an agent built elsewhere, as it arrived.", ("span_json",), ("source_agent", "source_domain")),
 )
 

@@ -10,11 +10,12 @@
     "tool_outcome": ["succeeded", "failed", "refused", "denied", "unknown"],
     "tool_error_class": ["invalid_args", "upstream", "timeout", "crash", "unclassified"],
     "decision": ["approved", "approved_changed", "rejected"],
+    "decider_kind": ["person", "policy", "unknown"],
     "wallet_kind": ["team", "agent", "run"],
     "wallet_window": ["day", "month", "total"],
     "risk_class": ["minimal", "limited", "high"],
     "status": ["draft", "review", "live", "watch", "suspended", "retired"],
     "grant_effect": ["allow", "deny"],
-    "intervention_kind": ["corrected", "rerun", "took_over"],
+    "intervention_kind": ["corrected", "rerun", "took_over", "interrupted"],
 }[field]) }}
 {% endmacro %}

@@ -1,0 +1,283 @@
+"""Applies registry.yaml: the difference to what was applied before becomes events, in one transaction.
+
+What is declared may change; what was decided does not: the status of a known agent is never touched.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ingest.contract import Value
+from runner.control.plan import Plan, plan_changes
+from runner.control.purses import Purse, purse_of
+from runner.control.registry import Agent, Budget, Grant, Registry
+from runner.control.store import Store, Transaction
+from runner.control.tables import agent_versions, agents, registry_revisions, wallets
+from runner.control.versions import Frozen, freeze
+from runner.control.wallet import open_window, tell_budget
+
+_LATEST = (
+    sa.select(registry_revisions.c.revision, registry_revisions.c.body)
+    .order_by(registry_revisions.c.revision.desc())
+    .limit(1)
+)
+_STATUSES = sa.select(agents.c.agent_id, agents.c.status)
+
+
+def applied_registry(connection: Connection) -> tuple[int, Registry | None]:
+    """Revision and content of what is applied; (0, None) before the first time."""
+    row = connection.execute(_LATEST).first()
+    return (0, None) if row is None else (row.revision, Registry.model_validate_json(row.body))
+
+
+def plan(store: Store, declared: Registry) -> Plan:
+    """What :func:`apply` would do now."""
+    with store.read() as connection:
+        _, applied = applied_registry(connection)
+        statuses = {row.agent_id: row.status for row in connection.execute(_STATUSES)}
+    return plan_changes(applied, declared, statuses)
+
+
+def apply(store: Store, declared: Registry, *, person_id: str | None = None) -> Plan:
+    """Make ``declared`` the applied registry and tell each difference as an event; returns what it did.
+
+    Applying the same registry again writes nothing. ``person_id`` is the actor of the events.
+    """
+    with store.write(recorded_via="registry") as tx:
+        _, applied = applied_registry(tx.sql)
+        statuses = {row.agent_id: row.status for row in tx.sql.execute(_STATUSES)}
+        done = plan_changes(applied, declared, statuses)
+        if not done.is_empty:
+            _Application(tx, applied, declared, person_id).write()
+    return done
+
+
+class _Application:
+    """One application of a registry within one transaction."""
+
+    def __init__(self, tx: Transaction, applied: Registry | None, declared: Registry, person_id: str | None):
+        self._tx = tx
+        self._old = applied
+        self._new = declared
+        self._actor = person_id
+
+    def write(self) -> None:
+        """Write all state and events. Order: people before what they own, agents before their budgets."""
+        self._teams_and_people()
+        self._roles()
+        self._grants()
+        for agent_id, agent in self._new.agents.items():
+            self._agent(agent_id, agent)
+        self._budgets()
+        row = {"applied_at": self._tx.now, "body": self._new.model_dump_json(by_alias=True)}
+        self._tx.sql.execute(sa.insert(registry_revisions), row)
+
+    def _teams_and_people(self) -> None:
+        old = self._old
+        for team_id, team in self._new.teams.items():
+            if old is None or old.teams.get(team_id) != team:
+                self._tx.emit(
+                    "team_declared",
+                    actor_id=self._actor,
+                    team_id=team_id,
+                    team_name=team.name,
+                    owner_id=team.manager,
+                    cost_center=team.cost_center or None,
+                )
+        for person_id, person in self._new.people.items():
+            scope = self._new.roles[person.role].scope
+            before = old.people.get(person_id) if old else None
+            if before != person or (old and old.roles[person.role].scope != scope):
+                self._tx.emit(
+                    "person_declared",
+                    actor_id=self._actor,
+                    team_id=person.team,
+                    person_id=person_id,
+                    person_name=person.name,
+                    role_id=person.role,
+                    scope=scope,
+                )
+        for person_id in (old.people if old else {}).keys() - self._new.people.keys():
+            self._tx.emit("person_removed", actor_id=self._actor, person_id=person_id)
+
+    def _roles(self) -> None:
+        def ceilings(registry: Registry | None) -> set[tuple[str, str, str]]:
+            roles = registry.roles if registry else {}
+            return {(name, action, role.scope) for name, role in roles.items() for action in role.may}
+
+        old, new = ceilings(self._old), ceilings(self._new)
+        for role_id, action, _scope in sorted(old - new):
+            self._tx.emit(
+                "role_revoked",
+                actor_id=self._actor,
+                role_id=role_id,
+                action=action,
+                rule_id=f"role:{role_id}",
+            )
+        for role_id, action, scope in sorted(new - old):
+            self._tx.emit(
+                "role_granted",
+                actor_id=self._actor,
+                role_id=role_id,
+                action=action,
+                rule_id=f"role:{role_id}",
+                scope=scope,
+                grant_effect="allow",
+            )
+
+    def _grants(self) -> None:
+        old = {grant.id: grant for grant in (self._old.grants if self._old else ())}
+        new = {grant.id: grant for grant in self._new.grants}
+        for grant_id, grant in old.items():
+            if new.get(grant_id) != grant:
+                self._tx.emit("role_revoked", self._grant_columns(grant))
+        for grant_id, grant in new.items():
+            if old.get(grant_id) != grant:
+                self._tx.emit("role_granted", self._grant_columns(grant), grant_effect=grant.effect)
+
+    def _grant_columns(self, grant: Grant) -> Mapping[str, Value]:
+        return {
+            "actor_id": self._actor,
+            "role_id": grant.role,
+            "action": grant.action,
+            "rule_id": grant.id,
+            "agent_id": grant.agent,
+            "team_id": grant.team,
+            "reason": grant.reason or None,
+        }
+
+    def _agent(self, agent_id: str, agent: Agent) -> None:
+        frozen = freeze(self._new, agent)
+        known = self._tx.sql.execute(sa.select(agents).where(agents.c.agent_id == agent_id)).first()
+        before = self._old.agents.get(agent_id) if self._old else None
+        if known is None:
+            self._declare_version(agent_id, agent, frozen, 1)
+            self._first_status(agent_id, agent, frozen)
+        elif known.version_hash != frozen.version_hash():
+            version = known.agent_version + 1
+            self._declare_version(agent_id, agent, frozen, version)
+            columns = {
+                "team_id": agent.team,
+                "agent_version": version,
+                "version_hash": frozen.version_hash(),
+            }
+            self._tx.sql.execute(sa.update(agents).where(agents.c.agent_id == agent_id), columns)
+        elif before and (before.owner, before.deputy) != (agent.owner, agent.deputy):
+            self._tx.emit(
+                "owner_changed",
+                actor_id=self._actor,
+                agent_id=agent_id,
+                team_id=agent.team,
+                owner_id=agent.owner,
+                deputy_id=agent.deputy,
+            )
+
+    def _declare_version(self, agent_id: str, agent: Agent, frozen: Frozen, version: int) -> None:
+        review_by = agent.risk.review_by
+        columns: dict[str, Value] = {
+            "actor_id": self._actor,
+            "agent_id": agent_id,
+            "team_id": agent.team,
+            "agent_version": version,
+        }
+        self._tx.emit(
+            "agent_version_declared",
+            columns,
+            text=frozen.canonical(),
+            kind="specification",
+            version_hash=frozen.version_hash(),
+            agent_name=agent.name,
+            purpose=agent.purpose,
+            owner_id=agent.owner,
+            deputy_id=agent.deputy,
+            author_id=agent.author,
+            risk_class=agent.risk.risk_class,
+            risk_reasons=";".join(agent.risk.reasons) or None,
+            risk_assessor_id=agent.risk.assessor,
+            risk_review_by=dt.datetime.combine(review_by, dt.time(), dt.UTC) if review_by else None,
+            template_id=agent.template.id if agent.template else None,
+            template_version=agent.template.version if agent.template else None,
+            diverged_fields=";".join(agent.template.diverged) or None if agent.template else None,
+            requested_model=frozen.requested_model,
+            provider_name=agent.provider,
+            expected_use=agent.expected_use or None,
+            max_output_tokens=agent.max_output_tokens,
+        )
+        for tool in frozen.tools:
+            self._tx.emit(
+                "tool_rule_set",
+                columns,
+                tool_name=tool.name,
+                tool_effect=tool.effect,
+                approval_rule=tool.approval.id if tool.approval else None,
+                approver_role=tool.approval.approver_role if tool.approval else None,
+            )
+        row = {
+            "agent_id": agent_id,
+            "agent_version": version,
+            "version_hash": frozen.version_hash(),
+            "spec": frozen.canonical(),
+            "declared_at": self._tx.now,
+        }
+        self._tx.sql.execute(sa.insert(agent_versions), row)
+
+    def _first_status(self, agent_id: str, agent: Agent, frozen: Frozen) -> None:
+        reason = "declared in registry.yaml"
+        row = {
+            "agent_id": agent_id,
+            "team_id": agent.team,
+            "agent_version": 1,
+            "version_hash": frozen.version_hash(),
+            "status": agent.status,
+            "status_reason": reason,
+            "status_decided_at": self._tx.now,
+        }
+        self._tx.sql.execute(sa.insert(agents), row)
+        self._tx.emit(
+            "status_changed",
+            actor_id=self._actor,
+            agent_id=agent_id,
+            team_id=agent.team,
+            agent_version=1,
+            status=agent.status,
+            reason=reason,
+        )
+
+    def _budgets(self) -> None:
+        old = {budget.wallet_id: budget for budget in (self._old.budgets if self._old else ())}
+        new = {budget.wallet_id: budget for budget in self._new.budgets}
+        for wallet_id, budget in new.items():
+            # A run wallet has a window per run: it is opened, and told, by the run.
+            if budget != old.get(wallet_id) and not budget.wallet.startswith("run:"):
+                self._set_budget(purse_of(self._new, budget, self._tx.now))
+        for wallet_id in old.keys() - new.keys():
+            if self._old and not wallet_id.startswith("run:"):
+                self._drop_budget(self._old, old[wallet_id])
+
+    def _set_budget(self, purse: Purse) -> None:
+        values = {
+            "cap_nano_usd": purse.cap_nano_usd,
+            "is_unlimited": purse.is_unlimited,
+            "reason": purse.reason,
+        }
+        this = sa.and_(
+            wallets.c.wallet_id == purse.wallet_id, wallets.c.window_start_at == purse.window_start
+        )
+        if self._tx.sql.execute(sa.update(wallets).where(this), values).rowcount:
+            tell_budget(self._tx, purse)
+        else:
+            open_window(self._tx, purse)
+
+    def _drop_budget(self, registry: Registry, budget: Budget) -> None:
+        """The wallet is enforced no more; its numbers stay, and the log says from when on."""
+        owner = budget.wallet.partition(":")[2]
+        if budget.wallet.startswith("agent:") and owner not in registry.agents:
+            return
+        unlimited = budget.model_copy(
+            update={"cap_usd": None, "unlimited": True, "reason": "no longer declared in registry.yaml"}
+        )
+        self._set_budget(purse_of(registry, unlimited, self._tx.now))

@@ -1,0 +1,144 @@
+"""The registry plan: the difference between what is applied and what registry.yaml says, for a reviewer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel
+
+from runner.control.registry import Registry
+
+Verb: TypeAlias = Literal["add", "change", "remove"]
+Flat: TypeAlias = dict[str, str]
+
+# Kinds in the order in which a reader needs them: who, then what, then how much.
+_MAPPINGS = ("roles", "teams", "people", "tools", "templates", "agents")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One declaration that is new, different or gone; ``details`` are lines like ``purpose: old → new``."""
+
+    verb: Verb
+    kind: str
+    name: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What ``fleetbook registry apply`` would do; ``notes`` say what it will not do."""
+
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """True when applying would write nothing."""
+        return not self.changes
+
+
+def plan_changes(
+    applied: Registry | None, declared: Registry, statuses: Mapping[str, str] | None = None
+) -> Plan:
+    """The plan from ``applied`` to ``declared``; ``statuses`` are the decided ones by agent id."""
+    changes: list[Change] = []
+    if applied is None or applied.company != declared.company:
+        old = _flat(applied.company) if applied else {}
+        verb: Verb = "change" if applied else "add"
+        name = declared.company.name
+        details = _details(old, _flat(declared.company))
+        changes.append(Change(verb=verb, kind="company", name=name, details=details))
+    for kind in _MAPPINGS:
+        old_things = getattr(applied, kind) if applied else {}
+        changes += _differences(kind, old_things, getattr(declared, kind))
+    changes += _differences("grants", _by_id(applied, "grants", "id"), _by_id(declared, "grants", "id"))
+    wallets = [_by_id(one, "budgets", "wallet_id") for one in (applied, declared)]
+    changes += _differences("budgets", *wallets)
+    prices = [_by_id(one, "prices", "model") for one in (applied, declared)]
+    changes += _differences("prices", *prices)
+    aliases = [_by_id(one, "aliases", "source_agent", "source_domain") for one in (applied, declared)]
+    changes += _differences("aliases", *aliases)
+    return Plan(changes=tuple(changes), notes=tuple(_notes(applied, declared, statuses or {})))
+
+
+def _by_id(registry: Registry | None, kind: str, *keys: str) -> dict[str, BaseModel]:
+    if registry is None:
+        return {}
+    return {"/".join(str(getattr(one, key) or "*") for key in keys): one for one in getattr(registry, kind)}
+
+
+def _differences(kind: str, old: Mapping[str, BaseModel], new: Mapping[str, BaseModel]) -> list[Change]:
+    noun = {"people": "person", "aliases": "alias"}.get(kind, kind.removesuffix("s"))
+    found = []
+    for name, thing in new.items():
+        before = _flat(old[name]) if name in old else {}
+        # Status is decided by events; for a known agent the file's word is only a note.
+        known_agent = kind == "agents" and name in old
+        details = _details(before, _flat(thing), hidden={"status"} if known_agent else set())
+        if name not in old:
+            found.append(Change(verb="add", kind=noun, name=name, details=details))
+        elif details:
+            found.append(Change(verb="change", kind=noun, name=name, details=details))
+    found += [Change(verb="remove", kind=noun, name=name) for name in old if name not in new]
+    return found
+
+
+def _flat(thing: BaseModel) -> Flat:
+    flat: Flat = {}
+    _flatten(thing.model_dump(mode="json", by_alias=True, exclude_defaults=True), "", flat)
+    return flat
+
+
+def _flatten(value: object, path: str, flat: Flat) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            # Tools in a list are told apart by their name, not by their place.
+            _flatten(inner, f"{path}.{key}" if path else str(key), flat)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            name = inner.get("tool", index) if isinstance(inner, dict) else None
+            if name is None:
+                flat[path] = ", ".join(str(item) for item in value)
+                return
+            _flatten(inner, f"{path}[{name}]", flat)
+    elif value is not None:
+        flat[path] = str(value)
+
+
+def _details(old: Flat, new: Flat, hidden: set[str] | None = None) -> tuple[str, ...]:
+    lines = []
+    for key in sorted(old.keys() | new.keys()):
+        if key in (hidden or set()) or old.get(key) == new.get(key):
+            continue
+        if key not in old:
+            lines.append(f"{key}: {_short(new[key])}")
+        elif key not in new:
+            lines.append(f"{key}: {_short(old[key])} → (removed)")
+        else:
+            lines.append(f"{key}: {_short(old[key])} → {_short(new[key])}")
+    return tuple(lines)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 70 else f"{line[:67]}…"
+
+
+def _notes(applied: Registry | None, declared: Registry, statuses: Mapping[str, str]) -> list[str]:
+    notes = []
+    for agent_id, agent in declared.agents.items():
+        decided = statuses.get(agent_id)
+        if decided is not None and decided != agent.status:
+            notes.append(
+                f"agent {agent_id}: the file says status {agent.status}, decided is {decided}; "
+                "status changes by decision only and stays as it is"
+            )
+    for agent_id in applied.agents if applied else {}:
+        if agent_id not in declared.agents:
+            notes.append(
+                f"agent {agent_id}: no longer in the file; its history stays, it may not run until it is back"
+            )
+    return notes

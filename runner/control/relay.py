@@ -1,0 +1,165 @@
+"""The relay: brings events from the outbox into the log, in order, each exactly once.
+
+One process relays at a time, whichever comes first. Rows are marked with the writer before they are appended
+and deleted after the log has acknowledged them; a marked row that is found later is in doubt (its relayer
+died in between), and only such rows are looked up in the log.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+import msgspec
+import sqlalchemy as sa
+
+from ingest.contract import parse_body
+from ingest.errors import IngestError
+from ingest.log.writer import LogWriter
+from ingest.payloads import Payload
+from ingest.workspace import Workspace
+from runner.control.presence import Presence
+from runner.control.store import Store
+from runner.control.tables import outbox, relay_lock
+from runner.errors import RelayError
+
+# Appending a batch takes milliseconds; a relayer on another machine that is silent this long is dead.
+LOCK_LIFETIME = dt.timedelta(seconds=60)
+_BATCH = 5_000
+_PATIENCE_S = 75.0
+_POLL_S = 0.005
+
+_O = outbox.c
+_LAST = sa.select(sa.func.max(_O.outbox_id))
+_LEFT = sa.select(sa.func.count()).where(_O.outbox_id <= sa.bindparam("last"))
+_LOCK = (
+    sa.select(relay_lock.c.owner, relay_lock.c.until).where(relay_lock.c.name == "relay").with_for_update()
+)
+_SET_LOCK = sa.update(relay_lock).where(relay_lock.c.name == "relay")
+_MARKED = sa.select(_O.outbox_id, _O.event_id, _O.event, _O.payload).where(_O.writer_id.is_not(None))
+_FRESH = (
+    sa.select(_O.outbox_id, _O.event_id, _O.event, _O.payload)
+    .where(_O.writer_id.is_(None))
+    .order_by(_O.outbox_id)
+    .limit(_BATCH)
+)
+_MARK = sa.update(outbox).where(_O.outbox_id == sa.bindparam("row")).values(writer_id=sa.bindparam("writer"))
+_DROP = sa.delete(outbox).where(_O.outbox_id == sa.bindparam("row"))
+_PAYLOAD = msgspec.json.Decoder(Payload)
+
+Row = sa.Row[tuple[int, str, str, str | None]]
+
+
+class Relay:
+    """The relay of one process. :meth:`flush` makes everything committed so far durable in the log."""
+
+    def __init__(self, store: Store, workspace: Workspace, presence: Presence, process_name: str) -> None:
+        self._store = store
+        self._workspace = workspace
+        self._presence = presence
+        self._process_name = process_name
+        self._writer: LogWriter | None = None
+        self._turn = threading.Lock()
+
+    def flush(self) -> None:
+        """Return when every event committed before this call is durable in the log.
+
+        Raises RelayError when the log cannot be written or another relayer does not come back.
+        """
+        with self._store.read() as connection:
+            last: int | None = connection.execute(_LAST).scalar_one()
+        if last is None:
+            return
+        deadline = time.monotonic() + _PATIENCE_S
+        with self._turn:
+            while self._is_left(last):
+                if self._relay_batch():
+                    continue
+                if time.monotonic() > deadline:
+                    raise RelayError(
+                        f"Events not relayed: another process has held the relay for {_PATIENCE_S:.0f} s "
+                        f"({self._workspace.root}). Stop the worker that hangs; its events are kept."
+                    )
+                time.sleep(_POLL_S)
+
+    def close(self) -> None:
+        """Close this process's chain in the log."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def __enter__(self) -> Relay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _is_left(self, last: int) -> bool:
+        with self._store.read() as connection:
+            return bool(connection.execute(_LEFT, {"last": last}).scalar_one())
+
+    def _relay_batch(self) -> bool:
+        """Take the lock, bring one batch over; False when another process holds the lock."""
+        writer = self._log()
+        with self._store.write() as tx:
+            lock = tx.sql.execute(_LOCK).one()
+            me = self._presence.owner
+            if lock.owner not in (None, me) and not self._presence.is_gone(lock.owner, lock.until, tx.now):
+                return False
+            doubtful = tx.sql.execute(_MARKED).all()
+            fresh = tx.sql.execute(_FRESH).all()
+            if fresh:
+                marks = [{"row": row.outbox_id, "writer": writer.writer_id} for row in fresh]
+                tx.sql.execute(_MARK, marks)
+            tx.sql.execute(_SET_LOCK, {"owner": me, "until": tx.now + LOCK_LIFETIME})
+        try:
+            self._append(writer, doubtful, fresh)
+        except IngestError as error:
+            self._give_up(writer)
+            raise RelayError(f"Events not relayed: {error}") from error
+        with self._store.write() as tx:
+            rows = [{"row": row.outbox_id} for row in (*doubtful, *fresh)]
+            if rows:
+                tx.sql.execute(_DROP, rows)
+            tx.sql.execute(_SET_LOCK, {"owner": None, "until": None})
+        return True
+
+    def _append(self, writer: LogWriter, doubtful: Sequence[Row], fresh: Sequence[Row]) -> None:
+        rows = [*self._not_in_log(doubtful), *fresh]
+        if rows:
+            payloads = [_PAYLOAD.decode(row.payload) for row in rows if row.payload is not None]
+            writer.append([parse_body(row.event) for row in rows], payloads)
+
+    def _not_in_log(self, doubtful: Sequence[Row]) -> list[Row]:
+        if not doubtful:
+            return []
+        # Arrow is not needed otherwise, and takes a third of a second to import.
+        from ingest.reader import event_ids
+
+        ways = {str(parse_body(row.event)["recorded_via"]) for row in doubtful}
+        known = set[str]().union(*(event_ids(self._workspace, recorded_via=way) for way in ways))
+        return sorted((row for row in doubtful if row.event_id not in known), key=lambda row: row.outbox_id)
+
+    def _log(self) -> LogWriter:
+        if self._writer is None:
+            try:
+                self._writer = LogWriter(
+                    self._workspace,
+                    recorded_via="runner",
+                    process_name=self._process_name,
+                    clock=self._store.clock,
+                )
+            except IngestError as error:
+                raise RelayError(f"Events not relayed: {error}") from error
+        return self._writer
+
+    def _give_up(self, writer: LogWriter) -> None:
+        """A writer that failed takes nothing more; its rows stay marked, so the next relay looks them up."""
+        self._writer = None
+        with self._store.write() as tx:
+            tx.sql.execute(_SET_LOCK, {"owner": None, "until": None})

@@ -1,0 +1,282 @@
+"""Runs as rows: requested, claimed under a lease, paused as data, resumed by anyone, ended once.
+
+Whoever changes a running run proves its lease in the same transaction; without it, LeaseLost and no change.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from runner.control.presence import Presence
+from runner.control.store import Transaction, envelope
+from runner.control.tables import runs, tool_calls
+from runner.errors import LeaseLost
+
+# A worker proves itself at every step and at least every third of this.
+LEASE_LIFETIME = dt.timedelta(seconds=60)
+
+_R = runs.c
+_ONE = sa.select(runs).where(_R.run_id == sa.bindparam("of_run"))
+_MINE = sa.and_(_R.run_id == sa.bindparam("of_run"), _R.lease_owner == sa.bindparam("owner"))
+_RENEW = (
+    sa.update(runs)
+    .where(_MINE)
+    .values(
+        lease_until=sa.bindparam("until"),
+        machine_ns=_R.machine_ns + sa.bindparam("worked"),
+        attempt_count=sa.func.coalesce(sa.bindparam("tries", type_=sa.BigInteger), _R.attempt_count),
+    )
+)
+_CHECKPOINT = (
+    sa.update(runs)
+    .where(_MINE)
+    .values(
+        lease_until=sa.bindparam("until"),
+        machine_ns=_R.machine_ns + sa.bindparam("worked"),
+        messages=sa.bindparam("history"),
+        turn_count=sa.bindparam("turns"),
+        tool_call_count=sa.bindparam("calls"),
+        spent_nano_usd=_R.spent_nano_usd + sa.bindparam("spent"),
+        attempt_count=0,
+    )
+)
+_SPEND = (
+    sa.update(runs)
+    .where(_R.run_id == sa.bindparam("of_run"))
+    .values(spent_nano_usd=_R.spent_nano_usd + sa.bindparam("spent"))
+)
+_CLAIM = (
+    sa.update(runs)
+    .where(
+        _R.run_id == sa.bindparam("of_run"),
+        _R.status == sa.bindparam("was"),
+        sa.func.coalesce(_R.lease_owner, "") == sa.bindparam("old_owner"),
+    )
+    .values(
+        status="running",
+        lease_owner=sa.bindparam("owner"),
+        lease_until=sa.bindparam("until"),
+        started_at=sa.func.coalesce(_R.started_at, sa.bindparam("now", type_=runs.c.started_at.type)),
+        pause_reason=None,
+    )
+)
+_LEAVE = (
+    sa.update(runs)
+    .where(_MINE)
+    .values(
+        status=sa.bindparam("status_now"),
+        pause_reason=sa.bindparam("pause"),
+        lease_owner=None,
+        lease_until=None,
+    )
+)
+_END = (
+    sa.update(runs)
+    .where(_R.run_id == sa.bindparam("of_run"))
+    .values(
+        status="ended",
+        end_state=sa.bindparam("state"),
+        reason=sa.bindparam("why"),
+        ended_at=sa.bindparam("now"),
+        pause_reason=None,
+        lease_owner=None,
+        lease_until=None,
+        messages=None,
+        task="",
+    )
+)
+# The texts of an ended run live in the payload store only, where they can be erased.
+_FORGET = sa.delete(tool_calls).where(tool_calls.c.run_id == sa.bindparam("of_run"))
+_OPEN = (
+    sa.select(runs).where(_R.status.in_(("queued", "ready", "running"))).order_by(_R.requested_at, _R.run_id)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run as the store knows it; ``messages`` is the checkpointed history as JSON, None before turn 0."""
+
+    run_id: str
+    parent_run_id: str | None
+    agent_id: str
+    agent_version: int
+    team_id: str
+    status: str
+    trigger_kind: str
+    requested_by: str
+    role_id: str
+    task: str
+    messages: str | None
+    turn_count: int
+    attempt_count: int
+    tool_call_count: int
+    spent_nano_usd: int
+    machine_ns: int
+    lease_owner: str | None
+    lease_until: dt.datetime | None
+    requested_at: dt.datetime
+    pause_reason: str | None
+    end_state: str | None
+    reason: str | None
+
+
+_FIELDS = tuple(Run.__dataclass_fields__)
+
+
+def _run(row: sa.Row[tuple[object, ...]]) -> Run:
+    return Run(**{name: getattr(row, name) for name in _FIELDS})
+
+
+def find(connection: Connection, run_id: str) -> Run | None:
+    """The run of that id, or None."""
+    row = connection.execute(_ONE, {"of_run": run_id}).first()
+    return None if row is None else _run(row)
+
+
+def listed(connection: Connection, statuses: Sequence[str], limit: int = 500) -> list[Run]:
+    """Runs in one of ``statuses``, newest request first."""
+    query = (
+        sa.select(runs)
+        .where(_R.status.in_(statuses))
+        .order_by(_R.requested_at.desc(), _R.run_id)
+        .limit(limit)
+    )
+    return [_run(row) for row in connection.execute(query)]
+
+
+def insert(tx: Transaction, run: Run, version_hash: str) -> None:
+    """Put a requested run into the store and tell it; the payload is the task."""
+    row: dict[str, object] = {name: getattr(run, name) for name in _FIELDS}
+    tx.sql.execute(sa.insert(runs), {**row, "event_count": 0})
+    tx.emit(
+        "run_requested",
+        envelope(run),
+        text=run.task,
+        kind="task",
+        trigger_kind=run.trigger_kind,
+        role_id=run.role_id,
+        version_hash=version_hash,
+    )
+
+
+def claimable(connection: Connection, presence: Presence, now: dt.datetime) -> list[Run]:
+    """Runs that a worker may take now, oldest first: queued, decided, or left behind by a dead worker."""
+    found = [_run(row) for row in connection.execute(_OPEN)]
+    return [run for run in found if run.status != "running" or _is_left_behind(run, presence, now)]
+
+
+def _is_left_behind(run: Run, presence: Presence, now: dt.datetime) -> bool:
+    return run.lease_owner is None or presence.is_gone(run.lease_owner, run.lease_until, now)
+
+
+def claim(tx: Transaction, run: Run, presence: Presence, version_hash: str) -> bool:
+    """Take the lease of ``run`` as it was read and tell it; False when another was first."""
+    if run.status == "running" and not _is_left_behind(run, presence, tx.now):
+        return False
+    values = {
+        "of_run": run.run_id,
+        "was": run.status,
+        "old_owner": run.lease_owner or "",
+        "owner": presence.owner,
+        "until": tx.now + LEASE_LIFETIME,
+        "now": tx.now,
+    }
+    if tx.sql.execute(_CLAIM, values).rowcount != 1:
+        return False
+    if run.status == "queued":
+        tx.emit("run_started", envelope(run), version_hash=version_hash)
+    else:
+        reason = "its worker died" if run.status == "running" else "a person decided"
+        tx.emit("run_resumed", envelope(run), reason=reason)
+    return True
+
+
+def renew(
+    tx: Transaction, run_id: str, owner: str, *, worked_ns: int = 0, attempt: int | None = None
+) -> None:
+    """Prove and extend the lease, add ``worked_ns`` of active time. Raises LeaseLost.
+
+    ``attempt`` is remembered as the latest attempt at the turn in hand.
+    """
+    until = tx.now + LEASE_LIFETIME
+    values = {"of_run": run_id, "owner": owner, "until": until, "worked": worked_ns, "tries": attempt}
+    if tx.sql.execute(_RENEW, values).rowcount != 1:
+        raise LeaseLost(run_id)
+
+
+def checkpoint(
+    tx: Transaction,
+    run_id: str,
+    owner: str,
+    *,
+    messages: str,
+    turn_count: int,
+    tool_call_count: int,
+    spent_nano_usd: int,
+    worked_ns: int,
+) -> None:
+    """Keep the history up to an answered turn: whoever goes on goes on from here. Raises LeaseLost."""
+    values = {
+        "of_run": run_id,
+        "owner": owner,
+        "until": tx.now + LEASE_LIFETIME,
+        "worked": worked_ns,
+        "history": messages,
+        "turns": turn_count,
+        "calls": tool_call_count,
+        "spent": spent_nano_usd,
+    }
+    if tx.sql.execute(_CHECKPOINT, values).rowcount != 1:
+        raise LeaseLost(run_id)
+
+
+def add_spend(tx: Transaction, run_id: str, nano_usd: int) -> None:
+    """Add what a failed attempt was charged."""
+    if nano_usd:
+        tx.sql.execute(_SPEND, {"of_run": run_id, "spent": nano_usd})
+
+
+def park(tx: Transaction, run: Run, owner: str, pause_reason: str) -> None:
+    """Let the run wait as data. Raises LeaseLost."""
+    values = {"of_run": run.run_id, "owner": owner, "status_now": "waiting", "pause": pause_reason}
+    if tx.sql.execute(_LEAVE, values).rowcount != 1:
+        raise LeaseLost(run.run_id)
+    tx.emit("run_paused", envelope(run), pause_reason=pause_reason)
+
+
+def make_ready(tx: Transaction, run_id: str) -> None:
+    """A waiting run may go on: every request of its pause is decided."""
+    this = sa.and_(_R.run_id == run_id, _R.status == "waiting")
+    tx.sql.execute(sa.update(runs).where(this).values(status="ready"))
+
+
+def end(
+    tx: Transaction,
+    run: Run,
+    end_state: str,
+    *,
+    answer: str | None = None,
+    error_type: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """End the run and tell it, with the exact number of its events and its machine time."""
+    values = {"of_run": run.run_id, "state": end_state, "why": reason, "now": tx.now}
+    tx.sql.execute(_END, values)
+    tx.sql.execute(_FORGET, {"of_run": run.run_id})
+    machine_ns: int = tx.sql.execute(sa.select(_R.machine_ns).where(_R.run_id == run.run_id)).scalar_one()
+    tx.emit(
+        "run_ended",
+        envelope(run),
+        text=answer,
+        kind="answer",
+        end_state=end_state,
+        error_type=error_type,
+        reason=reason,
+        machine_ns=machine_ns,
+        declared_event_count=tx.event_count(run.run_id) + 1,
+    )

@@ -1,0 +1,218 @@
+"""The control store: one transaction holds a state change and the events that tell it.
+
+SQLite in the workspace by default (WAL, synchronous FULL), PostgreSQL by ``FLEETBOOK_CONTROL_URL``.
+A transaction that raises leaves neither state nor event: decide inside, raise outside.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ingest.contract import Value, canonical_body, new_event_id, validate
+from ingest.log.writer import make_payload, utc_now
+from runner.control.tables import METADATA, STORE_VERSION, outbox, relay_lock, runs, store_facts
+from runner.errors import StoreError
+
+Clock = Callable[[], dt.datetime]
+
+_PUT = sa.insert(outbox)
+_COUNT = (
+    sa.update(runs)
+    .where(runs.c.run_id == sa.bindparam("of_run"))
+    .values(event_count=runs.c.event_count + sa.bindparam("more"))
+)
+_COUNTED = sa.select(runs.c.event_count).where(runs.c.run_id == sa.bindparam("of_run"))
+_ENCODE_PAYLOAD = msgspec.json.Encoder()
+
+
+class Subject(Protocol):
+    """What the envelope of a run's events says: the run, its agent and the responsible person."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def agent_id(self) -> str: ...
+    @property
+    def agent_version(self) -> int | None: ...
+    @property
+    def team_id(self) -> str: ...
+    @property
+    def requested_by(self) -> str: ...
+    @property
+    def parent_run_id(self) -> str | None: ...
+
+
+def envelope(subject: Subject) -> dict[str, Value]:
+    """The envelope columns of an event about ``subject``."""
+    return {
+        "run_id": subject.run_id,
+        "parent_run_id": subject.parent_run_id,
+        "agent_id": subject.agent_id,
+        "agent_version": subject.agent_version,
+        "team_id": subject.team_id,
+        "actor_id": subject.requested_by,
+    }
+
+
+class Transaction:
+    """One write transaction: SQL through :attr:`sql`, events through :meth:`emit`; both or neither."""
+
+    def __init__(self, connection: Connection, now: dt.datetime, recorded_via: str, is_demo: bool):
+        self.sql = connection
+        self.now = now
+        self._recorded_via = recorded_via
+        self._is_demo = is_demo
+        self._rows: list[dict[str, str | None]] = []
+        self._run_events: Counter[str] = Counter()
+
+    def emit(
+        self,
+        event_type: str,
+        about: Mapping[str, Value] | None = None,
+        *,
+        text: str | None = None,
+        kind: str = "message",
+        **columns: Value,
+    ) -> str:
+        """Put one event with the columns ``about`` and ``columns`` into the outbox; returns its event_id.
+
+        ``text`` becomes its payload, of ``kind`` (ingest.payloads.PAYLOAD_KINDS).
+
+        Raises ContractError when it does not meet the contract: then nothing of the transaction is kept.
+        """
+        event: dict[str, Value] = {
+            "event_id": new_event_id(self.now),
+            "event_type": event_type,
+            "occurred_at": self.now,
+            "recorded_via": self._recorded_via,
+            "is_demo": self._is_demo,
+            **(about or {}),
+            **columns,
+        }
+        run_id = event.get("run_id")
+        payload: str | None = None
+        if text is not None:
+            # Model and tool texts can hold lone surrogates, which are no UTF-8.
+            clean = text.encode("utf-8", "replace").decode()
+            made = make_payload(
+                clean,
+                kind=kind,
+                occurred_at=self.now,
+                run_id=str(run_id) if run_id else None,
+                subject_id=str(event["actor_id"]) if event.get("actor_id") else None,
+            )
+            event.update(made.columns)
+            payload = _ENCODE_PAYLOAD.encode(made.payload).decode()
+        validate(event)
+        if run_id:
+            self._run_events[str(run_id)] += 1
+        event_id = str(event["event_id"])
+        self._rows.append({"event_id": event_id, "event": canonical_body(event).decode(), "payload": payload})
+        return event_id
+
+    def event_count(self, run_id: str) -> int:
+        """Events of the run so far, those of this transaction included."""
+        kept = self.sql.execute(_COUNTED, {"of_run": run_id}).scalar_one_or_none() or 0
+        return int(kept) + self._run_events[run_id]
+
+    def finish(self) -> None:
+        """Write the collected events; called once, right before the commit."""
+        if self._rows:
+            self.sql.execute(_PUT, self._rows)
+        if self._run_events:
+            self.sql.execute(_COUNT, [{"of_run": run, "more": n} for run, n in self._run_events.items()])
+
+
+class Store:
+    """The control store behind an SQLAlchemy ``url``; tables are made when they are missing.
+
+    Raises StoreError when the store belongs to a newer release.
+    """
+
+    def __init__(
+        self, url: str, *, clock: Clock = utc_now, recorded_via: str = "runner", is_demo: bool = False
+    ) -> None:
+        self.clock = clock
+        self._recorded_via = recorded_via
+        self._is_demo = is_demo
+        self._engine = _engine(url)
+        self._writing = self._engine.execution_options(fleetbook_begin="BEGIN IMMEDIATE")
+        self._prepare()
+
+    @property
+    def is_blocking_cheap(self) -> bool:
+        """True where a commit is a local file write, so that it may be made on the event loop's thread."""
+        return self._engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self, recorded_via: str | None = None) -> Iterator[Transaction]:
+        """A write transaction; commits at the end of the block, rolls back when the block raises."""
+        with self._writing.begin() as connection:
+            transaction = Transaction(
+                connection, self.clock(), recorded_via or self._recorded_via, self._is_demo
+            )
+            yield transaction
+            transaction.finish()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view for reading."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._engine.dispose()
+
+    def _prepare(self) -> None:
+        with self._engine.begin() as connection:
+            exists = sa.inspect(connection).has_table("store_facts")
+        if not exists:
+            with self._writing.begin() as connection:
+                METADATA.create_all(connection)
+                known = connection.execute(sa.select(store_facts.c.name)).scalar_one_or_none()
+                if known is None:
+                    fact = {"name": "store_version", "content": str(STORE_VERSION)}
+                    connection.execute(sa.insert(store_facts), fact)
+                    connection.execute(sa.insert(relay_lock), {"name": "relay"})
+        with self.read() as connection:
+            content = sa.select(store_facts.c.content).where(store_facts.c.name == "store_version")
+            version = int(connection.execute(content).scalar_one())
+        if version > STORE_VERSION:
+            raise StoreError(
+                f"Control store too new: {self._engine.url.render_as_string()} has version {version}, "
+                f"this release reads up to {STORE_VERSION}. Update Fleetbook."
+            )
+
+
+def _engine(url: str) -> Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
+    if engine.dialect.name == "sqlite":
+        sa_event.listen(engine, "connect", _prepare_sqlite)
+        sa_event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # The driver must not begin transactions by itself: _begin_sqlite says which kind.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE takes the write lock at once: no upgrade in the middle that fails with "database is locked".
+    connection.exec_driver_sql(connection.get_execution_options().get("fleetbook_begin", "BEGIN"))

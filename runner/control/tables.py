@@ -1,0 +1,235 @@
+"""The control store's tables: live state only. Money is integer nano-USD, time is UTC.
+
+The same definitions serve SQLite and PostgreSQL; nothing here is specific to either.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+STORE_VERSION = 1
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+FAR_FUTURE = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+# SQLite counts up by itself in INTEGER primary keys only.
+_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+class Moment(sa.types.TypeDecorator[dt.datetime]):
+    """An aware datetime, kept as microseconds since 1970 UTC: exact and comparable on both engines."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> int | None:
+        """Microseconds since 1970 of an aware datetime."""
+        return None if value is None else (value - EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> dt.datetime | None:
+        """The aware UTC datetime of microseconds since 1970."""
+        return None if value is None else EPOCH + dt.timedelta(microseconds=value)
+
+
+def _text(name: str, *, null: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=null)
+
+
+def _count(name: str, *, null: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=null)
+
+
+def _moment(name: str, *, null: bool = False) -> sa.Column[dt.datetime]:
+    return sa.Column(name, Moment, nullable=null)
+
+
+METADATA = sa.MetaData()
+
+store_facts = sa.Table(
+    "store_facts",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    _text("content"),
+)
+
+# What was applied of registry.yaml, whole, newest revision last.
+registry_revisions = sa.Table(
+    "registry_revisions",
+    METADATA,
+    sa.Column("revision", _SERIAL, primary_key=True, autoincrement=True),
+    _moment("applied_at"),
+    _text("body"),
+)
+
+# Status is decided by events only; the registry never overwrites it.
+agents = sa.Table(
+    "agents",
+    METADATA,
+    sa.Column("agent_id", sa.Text, primary_key=True),
+    _text("team_id"),
+    _count("agent_version"),
+    _text("version_hash"),
+    _text("status"),
+    _text("status_reason", null=True),
+    _moment("status_decided_at"),
+)
+
+agent_versions = sa.Table(
+    "agent_versions",
+    METADATA,
+    sa.Column("agent_id", sa.Text, primary_key=True),
+    sa.Column("agent_version", sa.BigInteger, primary_key=True),
+    _text("version_hash"),
+    _text("spec"),
+    _moment("declared_at"),
+)
+
+# status: queued, running (under a lease), waiting (for a person), ready (decided), ended, refused
+runs = sa.Table(
+    "runs",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    _text("parent_run_id", null=True),
+    _text("agent_id"),
+    _count("agent_version"),
+    _text("team_id"),
+    _text("status"),
+    _text("trigger_kind"),
+    _text("requested_by"),
+    _text("role_id"),
+    _text("task"),
+    _text("messages", null=True),
+    _count("turn_count"),
+    _count("attempt_count"),
+    _count("tool_call_count"),
+    _count("event_count"),
+    _count("spent_nano_usd"),
+    _count("machine_ns"),
+    _text("lease_owner", null=True),
+    _moment("lease_until", null=True),
+    _moment("requested_at"),
+    _moment("started_at", null=True),
+    _text("pause_reason", null=True),
+    _text("end_state", null=True),
+    _text("reason", null=True),
+    _moment("ended_at", null=True),
+    sa.Index("runs_by_status", "status", "requested_at"),
+)
+
+# state: requested, started (an effect may have happened), finished
+tool_calls = sa.Table(
+    "tool_calls",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("call_index", sa.BigInteger, primary_key=True),
+    _count("turn_index"),
+    _text("tool_call_id"),
+    _text("tool_name"),
+    _text("tool_effect", null=True),
+    _text("arguments"),
+    _text("arguments_digest", null=True),
+    _text("state"),
+    _text("tool_outcome", null=True),
+    _text("result", null=True),
+    _moment("started_at", null=True),
+)
+
+# status: waiting, approved, approved_changed, rejected, expired
+approvals = sa.Table(
+    "approvals",
+    METADATA,
+    sa.Column("approval_id", sa.Text, primary_key=True),
+    _text("run_id"),
+    _count("call_index"),
+    _text("pause_reason"),
+    _text("agent_id"),
+    _count("agent_version"),
+    _text("team_id"),
+    _text("tool_name"),
+    _text("arguments"),
+    _text("arguments_digest"),
+    _text("rule_id"),
+    _text("rule_text"),
+    _text("approver_role"),
+    sa.Column("is_other_than_requester", sa.Boolean, nullable=False),
+    _count("money_at_stake_nano_usd", null=True),
+    _text("requested_by"),
+    _moment("requested_at"),
+    _moment("expires_at"),
+    _text("status"),
+    _text("decided_by", null=True),
+    _moment("decided_at", null=True),
+    _text("reason", null=True),
+    _text("changed_arguments", null=True),
+    _text("approved_digest", null=True),
+    _moment("consumed_at", null=True),
+    sa.Index("approvals_by_run", "run_id", "call_index"),
+    sa.Index("approvals_by_status", "status", "expires_at"),
+)
+
+approval_views = sa.Table(
+    "approval_views",
+    METADATA,
+    sa.Column("approval_id", sa.Text, primary_key=True),
+    sa.Column("person_id", sa.Text, primary_key=True),
+    _moment("shown_at"),
+)
+
+# One row per window: spent and held are what the gate enforces and what pages show.
+wallets = sa.Table(
+    "wallets",
+    METADATA,
+    sa.Column("wallet_id", sa.Text, primary_key=True),
+    sa.Column("window_start_at", Moment, primary_key=True),
+    _moment("window_end_at"),
+    _text("wallet_kind"),
+    _text("owner_id"),
+    _text("team_id"),
+    _text("wallet_window"),
+    _count("cap_nano_usd", null=True),
+    sa.Column("is_unlimited", sa.Boolean, nullable=False),
+    _text("reason"),
+    _count("spent_nano_usd"),
+    _count("held_nano_usd"),
+    _count("swept_nano_usd"),
+    _count("imported_nano_usd"),
+    sa.CheckConstraint("is_unlimited OR cap_nano_usd IS NOT NULL", name="a_cap_is_a_number_or_unlimited"),
+)
+
+holds = sa.Table(
+    "holds",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("turn_index", sa.BigInteger, primary_key=True),
+    sa.Column("attempt", sa.BigInteger, primary_key=True),
+    sa.Column("wallet_id", sa.Text, primary_key=True),
+    sa.Column("window_start_at", Moment, primary_key=True),
+    _count("amount_nano_usd"),
+    _text("turn"),
+    _moment("held_at"),
+    _moment("expires_at"),
+    sa.Index("holds_by_expiry", "expires_at"),
+)
+
+# A row leaves when its event is durable in the log; writer_id marks a row that a writer has taken.
+outbox = sa.Table(
+    "outbox",
+    METADATA,
+    sa.Column("outbox_id", _SERIAL, primary_key=True, autoincrement=True),
+    _text("event_id"),
+    _text("event"),
+    _text("payload", null=True),
+    _text("writer_id", null=True),
+    sqlite_autoincrement=True,
+)
+
+relay_lock = sa.Table(
+    "relay_lock",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    _text("owner", null=True),
+    _moment("until", null=True),
+)

@@ -1,0 +1,118 @@
+"""Frozen agent versions: everything that makes an agent behave as it does, in one hashed specification.
+
+Status, owner and deputy are not part of a version: they are decided or handed over while it stays the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from runner.control.registry import (
+    Agent,
+    ApprovalRule,
+    Declared,
+    Name,
+    Registry,
+    Risk,
+    TemplateUse,
+    ToolEffect,
+)
+
+HASH_LABEL = b"fleetbook/agent-version/v1\0"
+
+
+class FrozenTool(Declared):
+    """A tool as this version may use it: function, effect, time limit in seconds and approval rule."""
+
+    name: Name
+    function: str
+    effect: ToolEffect
+    description: str
+    timeout_s: float
+    approval: ApprovalRule | None
+
+
+class Frozen(Declared):
+    """The specification of one agent version."""
+
+    name: str
+    team: Name
+    author: Name | None
+    purpose: str
+    risk: Risk
+    template: TemplateUse | None
+    model: str
+    instructions: str
+    max_output_tokens: int
+    max_turns: int
+    tools: tuple[FrozenTool, ...]
+    expected_use: str
+
+    @property
+    def provider(self) -> str:
+        """Provider part of ``model``."""
+        return self.model.partition(":")[0]
+
+    @property
+    def requested_model(self) -> str:
+        """The model as it is asked for; a simulated one keeps its prefix, lest it be taken for real."""
+        return self.model if self.provider == "sim" else self.model.partition(":")[2]
+
+    def tool(self, name: str) -> FrozenTool | None:
+        """The tool of that name, or None."""
+        return next((tool for tool in self.tools if tool.name == name), None)
+
+    def canonical(self) -> str:
+        """Canonical JSON: sorted keys, compact. What is hashed and what the payload holds."""
+        return json.dumps(
+            self.model_dump(mode="json", by_alias=True),
+            sort_keys=True,
+            separators=(",", ":"),
+            ensure_ascii=False,
+        )
+
+    def version_hash(self) -> str:
+        """SHA256 of label and canonical JSON, in hex."""
+        return hashlib.sha256(HASH_LABEL + self.canonical().encode()).hexdigest()
+
+
+def freeze(registry: Registry, agent: Agent) -> Frozen:
+    """The specification of ``agent`` with its tools as ``registry`` declares them."""
+    tools = []
+    for use in agent.tools:
+        tool = registry.tools[use.tool]
+        tools.append(
+            FrozenTool(
+                name=use.tool,
+                function=tool.function,
+                effect=tool.effect,
+                description=tool.description,
+                timeout_s=tool.timeout_s,
+                approval=use.approval,
+            )
+        )
+    return Frozen(
+        name=agent.name,
+        team=agent.team,
+        author=agent.author,
+        purpose=agent.purpose,
+        risk=agent.risk,
+        template=agent.template,
+        model=agent.model,
+        instructions=agent.instructions,
+        max_output_tokens=agent.max_output_tokens,
+        max_turns=agent.max_turns,
+        tools=tuple(tools),
+        expected_use=agent.expected_use,
+    )
+
+
+def thaw(spec: str) -> Frozen:
+    """The version of a stored specification."""
+    return Frozen.model_validate_json(spec)
+
+
+def ungated_tools(frozen: Frozen) -> list[str]:
+    """Consequential tools without an approval rule."""
+    return [tool.name for tool in frozen.tools if tool.effect == "consequential" and tool.approval is None]

@@ -1,0 +1,233 @@
+"""The wallet gate: the worst case of a model call is held in every wallet of the run before the call.
+
+All wallets are taken in one transaction by conditional updates, so that spent + held never exceeds a cap,
+whoever else is writing. Settling deletes the hold and adds the cost (METRICS.md, "The wallet gate").
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from runner.control.purses import Purse, Short
+from runner.control.store import Transaction
+from runner.control.tables import holds, wallets
+
+# Longer than any model call may take: an unsettled hold this old has no process behind it.
+HOLD_LIFETIME = dt.timedelta(minutes=15)
+
+_W, _H = wallets.c, holds.c
+_THIS = sa.and_(_W.wallet_id == sa.bindparam("w"), _W.window_start_at == sa.bindparam("start"))
+_AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
+_COST = sa.bindparam("cost", type_=sa.BigInteger)
+_HOLD = (
+    sa.update(wallets)
+    .where(
+        _THIS,
+        sa.or_(
+            _W.is_unlimited, _AMOUNT == 0, _W.spent_nano_usd + _W.held_nano_usd + _AMOUNT <= _W.cap_nano_usd
+        ),
+    )
+    .values(held_nano_usd=_W.held_nano_usd + _AMOUNT)
+)
+_RELEASE = sa.update(wallets).where(_THIS).values(held_nano_usd=_W.held_nano_usd - _AMOUNT)
+_SETTLE = (
+    sa.update(wallets)
+    .where(_THIS)
+    .values(held_nano_usd=_W.held_nano_usd - _AMOUNT, spent_nano_usd=_W.spent_nano_usd + _COST)
+)
+_SETTLE_SWEPT = (
+    sa.update(wallets)
+    .where(_THIS)
+    .values(swept_nano_usd=_W.swept_nano_usd - _AMOUNT, spent_nano_usd=_W.spent_nano_usd + _COST)
+)
+_SWEEP = (
+    sa.update(wallets)
+    .where(_THIS)
+    .values(held_nano_usd=_W.held_nano_usd - _AMOUNT, swept_nano_usd=_W.swept_nano_usd + _AMOUNT)
+)
+_ROW = sa.select(wallets).where(_THIS)
+_PUT_HOLD = sa.insert(holds)
+_DROP_HOLDS = (
+    sa.delete(holds)
+    .where(
+        _H.run_id == sa.bindparam("of_run"),
+        _H.turn_index == sa.bindparam("turn"),
+        _H.attempt == sa.bindparam("try"),
+    )
+    .returning(_H.wallet_id, _H.window_start_at, _H.amount_nano_usd)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """A hold that was swept, with the turn it belonged to as it was recorded."""
+
+    run_id: str
+    turn_index: int
+    attempt: int
+    wallet_id: str
+    amount_nano_usd: int
+    turn: str
+
+
+def open_window(tx: Transaction, purse: Purse) -> None:
+    """Make the row of a wallet window and tell it as an event, unless it is there."""
+    row = {
+        "wallet_id": purse.wallet_id,
+        "window_start_at": purse.window_start,
+        "window_end_at": purse.window_end,
+        "wallet_kind": purse.wallet_kind,
+        "owner_id": purse.owner_id,
+        "team_id": purse.team_id,
+        "wallet_window": purse.wallet_window,
+        "cap_nano_usd": purse.cap_nano_usd,
+        "is_unlimited": purse.is_unlimited,
+        "reason": purse.reason,
+        "spent_nano_usd": 0,
+        "held_nano_usd": 0,
+        "swept_nano_usd": 0,
+        "imported_nano_usd": 0,
+    }
+    if tx.sql.execute(_ROW, _key(purse)).first() is None and _insert_unless_there(tx, row):
+        tell_budget(tx, purse)
+
+
+def _insert_unless_there(tx: Transaction, row: dict[str, object]) -> bool:
+    dialect = postgresql if tx.sql.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(wallets).on_conflict_do_nothing()
+    return tx.sql.execute(statement, row).rowcount == 1
+
+
+def tell_budget(tx: Transaction, purse: Purse) -> None:
+    """The event budget_set for one wallet window."""
+    tx.emit(
+        "budget_set",
+        wallet_id=purse.wallet_id,
+        wallet_kind=purse.wallet_kind,
+        wallet_window=purse.wallet_window,
+        team_id=purse.team_id,
+        agent_id=purse.owner_id if purse.wallet_kind == "agent" else None,
+        run_id=purse.owner_id if purse.wallet_kind == "run" else None,
+        is_unlimited=purse.is_unlimited,
+        cap_nano_usd=purse.cap_nano_usd,
+        reason=purse.reason or None,
+        window_start_at=purse.window_start,
+        window_end_at=purse.window_end,
+    )
+
+
+def take(
+    tx: Transaction,
+    purses: Sequence[Purse],
+    amount_nano_usd: int,
+    *,
+    run_id: str,
+    turn_index: int,
+    attempt: int,
+    turn: str = "{}",
+) -> Short | None:
+    """Hold ``amount_nano_usd`` in all ``purses``, or in none: None when held, else the wallet that is short.
+
+    ``turn`` is kept with the hold, so that a sweep can tell which call was never answered.
+    """
+    taken: list[Purse] = []
+    for purse in purses:
+        if not _hold_in(tx, purse, amount_nano_usd):
+            for earlier in taken:
+                tx.sql.execute(_RELEASE, {**_key(earlier), "amount": amount_nano_usd})
+            row = tx.sql.execute(_ROW, _key(purse)).one()
+            return Short(
+                purse=purse,
+                cap_nano_usd=row.cap_nano_usd,
+                spent_nano_usd=row.spent_nano_usd,
+                held_nano_usd=row.held_nano_usd,
+            )
+        taken.append(purse)
+    if taken:
+        common = {
+            "run_id": run_id,
+            "turn_index": turn_index,
+            "attempt": attempt,
+            "amount_nano_usd": amount_nano_usd,
+            "turn": turn,
+            "held_at": tx.now,
+            "expires_at": tx.now + HOLD_LIFETIME,
+        }
+        keys = [{"wallet_id": purse.wallet_id, "window_start_at": purse.window_start} for purse in taken]
+        tx.sql.execute(_PUT_HOLD, [{**common, **key} for key in keys])
+    return None
+
+
+def _hold_in(tx: Transaction, purse: Purse, amount_nano_usd: int) -> bool:
+    values = {**_key(purse), "amount": amount_nano_usd}
+    if tx.sql.execute(_HOLD, values).rowcount == 1:
+        return True
+    if tx.sql.execute(_ROW, _key(purse)).first() is not None:
+        return False
+    open_window(tx, purse)
+    return tx.sql.execute(_HOLD, values).rowcount == 1
+
+
+def settle(
+    tx: Transaction,
+    purses: Sequence[Purse],
+    amount_nano_usd: int,
+    cost_nano_usd: int,
+    *,
+    run_id: str,
+    turn_index: int,
+    attempt: int,
+) -> None:
+    """Give the hold of this attempt back and add ``cost_nano_usd`` to what was spent, in every purse.
+
+    A hold that was swept meanwhile comes back out of the unknown: the cost is known after all.
+    """
+    if not purses:
+        return
+    dropped = tx.sql.execute(_DROP_HOLDS, {"of_run": run_id, "turn": turn_index, "try": attempt}).all()
+    still_held = {row.wallet_id for row in dropped}
+    for purse in purses:
+        statement = _SETTLE if purse.wallet_id in still_held else _SETTLE_SWEPT
+        tx.sql.execute(statement, {**_key(purse), "amount": amount_nano_usd, "cost": cost_nano_usd})
+
+
+def sweep(tx: Transaction, *, run_id: str | None = None) -> list[Swept]:
+    """Sweep the holds of ``run_id``, or all expired ones: out of held, into unknown, neither 0 nor spend."""
+    due = _H.expires_at <= tx.now if run_id is None else _H.run_id == run_id
+    rows = tx.sql.execute(sa.delete(holds).where(due).returning(*holds.c)).all()
+    for row in rows:
+        key = {"w": row.wallet_id, "start": row.window_start_at}
+        tx.sql.execute(_SWEEP, {**key, "amount": row.amount_nano_usd})
+    return [
+        Swept(
+            run_id=row.run_id,
+            turn_index=row.turn_index,
+            attempt=row.attempt,
+            wallet_id=row.wallet_id,
+            amount_nano_usd=row.amount_nano_usd,
+            turn=row.turn,
+        )
+        for row in rows
+    ]
+
+
+def record_imported_spend(tx: Transaction, purse: Purse, nano_usd: int) -> None:
+    """State what was spent in this window outside this store (demo, imports); a second time corrects it."""
+    open_window(tx, purse)
+    statement = (
+        sa.update(wallets)
+        .where(_THIS)
+        .values(
+            spent_nano_usd=_W.spent_nano_usd - _W.imported_nano_usd + nano_usd, imported_nano_usd=nano_usd
+        )
+    )
+    tx.sql.execute(statement, _key(purse))
+
+
+def _key(purse: Purse) -> dict[str, object]:
+    return {"w": purse.wallet_id, "start": purse.window_start}

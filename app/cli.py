@@ -19,6 +19,7 @@ from runner.errors import RunnerError
 COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.log",
     "app.commands.imports",
+    "app.commands.build",
     "app.commands.serve",
 )
 

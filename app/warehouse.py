@@ -113,6 +113,13 @@ class Warehouse:
         )
         return {str(name): str(comment or "") for name, comment in rows.iter_rows()}
 
+    def contents(self) -> dict[str, tuple[int, str]]:
+        """Each table, its number of rows and its sentence."""
+        return {
+            name: (int(self.fetch(f"select count(*) from main.{name}", {}).item()), sentence)
+            for name, sentence in self.tables().items()
+        }
+
     def column_docs(self, mart: str) -> dict[str, str]:
         """Each column of table ``mart`` and its sentence, in order; empty for an unknown table."""
         rows = self.fetch(

@@ -1,0 +1,266 @@
+"""Builds the warehouse: one builder, a new generation each time, published whole or not at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from app.dbt_run import Marts, NodeDone, Report, Stopped
+from app.errors import BuildFailed
+from app.generations import BuildFolder
+from ingest.reader import Snapshot, snapshot
+from ingest.workspace import Workspace
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROJECT = REPOSITORY / "dbt_project"
+MANIFEST = "manifest.json"
+RUN_RESULTS = "run_results.json"
+
+
+class Step(NamedTuple):
+    """One step of a build that is done: its name, its number and how many there are."""
+
+    name: str
+    done: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.done} of {self.total})"
+
+
+Progress = Callable[[Step], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """One published generation: what it was made from and what it holds.
+
+    ``data_until`` is the newest event, None for an empty log; ``row_counts`` is table to rows.
+    """
+
+    build_id: str
+    path: Path
+    built_at: dt.datetime
+    data_until: dt.datetime | None
+    event_count: int
+    row_counts: Mapping[str, int]
+    seconds: float
+
+
+def build(
+    workspace: Workspace,
+    *,
+    progress: Progress | None = None,
+    project: Path = PROJECT,
+    now: dt.datetime | None = None,
+) -> Generation:
+    """Build all tables from the log and make them the current generation.
+
+    ``project`` is the dbt project, ``now`` the time of the build (the clock when left out). Raises BuildBusy
+    while another build runs, BuildFailed when a step fails (the generation before stays), IngestError when
+    the log cannot be read, RunnerError when registry.yaml is not valid.
+    """
+    started = time.monotonic()
+    built_at = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
+    folder = BuildFolder(workspace.build_dir)
+    with folder.builder() as lock:
+        log = _read_log(workspace, folder)
+        number = folder.next_number()
+        environment = _environment(workspace, folder, log, number, built_at)
+        marts = _run(folder, project, environment, lock, progress or (lambda step: None))
+        if (folder.making / "warehouse.duckdb.wal").exists():
+            raise _failed(folder, "publishing", "dbt left a write-ahead log beside the warehouse")
+        for name in (MANIFEST, RUN_RESULTS):
+            shutil.copyfile(folder.target / name, folder.making / name)
+        seconds = time.monotonic() - started
+        facts = _facts(number, built_at, log, marts, environment["FLEETBOOK_TIME_ZONE"], seconds)
+        path = folder.publish(number, facts)
+    return Generation(
+        build_id=str(number),
+        path=path,
+        built_at=built_at,
+        data_until=_instant(marts.data_until_us),
+        event_count=marts.event_count,
+        row_counts=marts.row_counts,
+        seconds=seconds,
+    )
+
+
+def _read_log(workspace: Workspace, folder: BuildFolder) -> Snapshot:
+    """The log's files under a folder whose name never changes: for another one dbt would parse anew."""
+    log = snapshot(workspace, folder.input)
+    for file in log.files:
+        if file.parent == folder.input:
+            continue
+        link = folder.input / file.name
+        try:
+            os.link(file, link)  # stays readable when a compaction removes the segment meanwhile
+        except OSError:
+            link.symlink_to(file)
+    return log
+
+
+def _environment(
+    workspace: Workspace, folder: BuildFolder, log: Snapshot, number: int, built_at: dt.datetime
+) -> dict[str, str]:
+    events = glob.escape(str(folder.input)).replace("'", "''").replace("$", "$$") + "/*.parquet"
+    return {
+        **os.environ,
+        "FLEETBOOK_EVENT_FILES": f"'{events}'",
+        "FLEETBOOK_WAREHOUSE_FILE": str(folder.making / "warehouse.duckdb"),
+        "FLEETBOOK_WORK_FILE": str(folder.work / "work.duckdb"),
+        "FLEETBOOK_TIME_ZONE": company_time_zone(workspace),
+        "FLEETBOOK_BUILD_ID": str(number),
+        "FLEETBOOK_BUILT_AT": built_at.isoformat(),
+        "FLEETBOOK_CHECKPOINT_SIZE": str(log.checkpoint.size),
+        "FLEETBOOK_CHECKPOINT_ROOT": log.checkpoint.root,
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def company_time_zone(workspace: Workspace) -> str:
+    """IANA zone of the company, UTC without a registry. Raises RegistryInvalid."""
+    from runner.control.registry_file import load_registry
+
+    if not workspace.registry_file.exists():
+        return "UTC"
+    return load_registry(workspace.registry_file).company.time_zone
+
+
+def _run(
+    folder: BuildFolder, project: Path, environment: Mapping[str, str], lock: int, progress: Progress
+) -> Marts:
+    """Run dbt in a process of its own and return what it made. Raises BuildFailed."""
+    log_file = folder.logs / "builder.log"
+    (folder.target / RUN_RESULTS).unlink(missing_ok=True)
+    command = [sys.executable, "-m", "app.dbt_run", str(project), str(folder.target), str(folder.logs)]
+    with log_file.open("w", encoding="utf-8") as errors:
+        child = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=dict(environment),
+            stdin=subprocess.PIPE,  # open as long as this process lives: the child ends with it
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            pass_fds=(lock,),
+        )
+        with child:
+            marts = _follow(child, folder, progress)
+    _require_complete(folder)
+    if child.returncode != 0 or marts is None:
+        raise _failed(folder, "dbt", f"its process ended with code {child.returncode}{_last_words(log_file)}")
+    return marts
+
+
+def _follow(child: subprocess.Popen[bytes], folder: BuildFolder, progress: Progress) -> Marts | None:
+    """Read the child's reports until it ends. Raises BuildFailed for the first node that failed."""
+    marts = None
+    for line in child.stdout or ():
+        report = msgspec.json.decode(line, type=Report)
+        match report:
+            case NodeDone():
+                progress(Step(report.name, report.done, report.total))
+            case Stopped():
+                raise _failed(folder, "dbt", _one_line(report.problem))
+            case Marts():
+                marts = report
+    return marts
+
+
+class _Result(msgspec.Struct):
+    unique_id: str
+    status: str
+    message: str | None
+
+
+class _RunResults(msgspec.Struct):
+    results: list[_Result]
+
+
+class _Node(msgspec.Struct):
+    resource_type: str
+
+
+class _Manifest(msgspec.Struct):
+    nodes: dict[str, _Node]
+
+
+def _require_complete(folder: BuildFolder) -> None:
+    """Raise BuildFailed unless every model and data test of the project ran and passed.
+
+    No result is not a good result: dbt ends well when a selector finds nothing.
+    """
+    if not (folder.target / RUN_RESULTS).exists():
+        return
+    results = msgspec.json.decode((folder.target / RUN_RESULTS).read_bytes(), type=_RunResults).results
+    bad = [result for result in results if result.status in ("error", "fail", "runtime error")]
+    if bad:
+        kind, _, name, *_ = bad[0].unique_id.split(".")  # a test's id ends with a digest
+        others = f" ({len(bad) - 1} more failed)" if len(bad) > 1 else ""
+        raise _failed(folder, f"{kind} {name}", _one_line(bad[0].message or "") + others)
+    nodes = msgspec.json.decode((folder.target / MANIFEST).read_bytes(), type=_Manifest).nodes
+    expected = [name for name, node in nodes.items() if node.resource_type in ("model", "test")]
+    done = {result.unique_id for result in results if result.status in ("success", "pass", "warn")}
+    missing = [name for name in expected if name not in done]
+    if missing or not expected:
+        problem = f"{len(missing)} of {len(expected)} models and tests did not run"
+        raise _failed(folder, missing[0] if missing else "dbt", problem)
+
+
+def _failed(folder: BuildFolder, node: str, problem: str) -> BuildFailed:
+    current = folder.pointer.resolve().name if folder.pointer.is_symlink() else None
+    kept = f"Generation {int(current)} stays the current one." if current else "There is no generation yet."
+    advice = f"Details are in {folder.logs}; correct the cause and run `fleetbook build` again."
+    return BuildFailed(node, problem, kept, advice)
+
+
+def _one_line(message: str) -> str:
+    """dbt's message without its heading and line breaks."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    told = lines[1:] if len(lines) > 1 and lines[0].endswith(")") else lines
+    return " ".join(told).rstrip(".") or "no message"
+
+
+def _last_words(log_file: Path) -> str:
+    with log_file.open(encoding="utf-8", errors="replace") as lines:
+        last = deque((line.strip() for line in lines if line.strip()), maxlen=1)
+    return f"; its last words: {last[0]}" if last else ""
+
+
+def _instant(microseconds: int | None) -> dt.datetime | None:
+    if microseconds is None:
+        return None
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=microseconds)
+
+
+def _facts(
+    number: int, built_at: dt.datetime, log: Snapshot, marts: Marts, time_zone: str, seconds: float
+) -> dict[str, object]:
+    until = _instant(marts.data_until_us)
+    return {
+        "build_id": number,
+        "built_at": built_at.isoformat(),
+        "data_until": until.isoformat() if until else None,
+        "event_count": marts.event_count,
+        "log": {
+            "rows": log.events,
+            "checkpoint_size": log.checkpoint.size,
+            "checkpoint_root": log.checkpoint.root,
+        },
+        "time_zone": time_zone,
+        "row_counts": marts.row_counts,
+        "parquet_sha256": marts.digests,
+        "seconds": round(seconds, 3),
+    }

@@ -1,0 +1,83 @@
+"""``fleetbook build`` and ``fleetbook warehouse``: make the next generation, and where the current one is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from app.build import Step
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``build`` and ``warehouse`` to the command line."""
+    app.command("build")(build_warehouse)
+    app.command("warehouse")(show_warehouse)
+
+
+def build_warehouse() -> None:
+    """Build the warehouse from the log. Readers keep the old one until the new one is whole.
+
+    A failed build changes nothing and says which step failed and why.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from app.build import build
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    console = Console()
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("Reading the log", total=None)
+
+        def show(step: Step) -> None:
+            bar.update(task, description=step.name, completed=step.done, total=step.total)
+
+        made = build(workspace, progress=show)
+    console.print(
+        f"Build {made.build_id}: {made.event_count:,} events, {made.row_counts['fct_runs']:,} runs, "
+        f"{len(made.row_counts)} tables in {made.seconds:.1f} s. {_until(made.data_until)}",
+        highlight=False,
+    )
+    console.print(f"Open it with DuckDB: {made.path / 'warehouse.duckdb'}", highlight=False, soft_wrap=True)
+
+
+def show_warehouse() -> None:
+    """Print where the current generation is, how fresh it is, and what its tables hold."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.warehouse import Warehouse
+    from ingest.workspace import Workspace, home
+
+    console = Console()
+    warehouse = Warehouse.current(Workspace.open(home()))
+    if warehouse is None:
+        console.print("No warehouse yet. Make one with `fleetbook build`.", highlight=False)
+        raise typer.Exit(1)
+    console.print(f"{warehouse.file}", highlight=False, soft_wrap=True)
+    console.print(
+        f"Build {warehouse.build_id} of {warehouse.built_at:%Y-%m-%d %H:%M:%S} UTC. {_until(warehouse.data_until)}",
+        highlight=False,
+    )
+    table = Table("table", "rows", "what it holds", box=None, pad_edge=False)
+    table.columns[1].justify = "right"
+    for name, (rows, sentence) in warehouse.contents().items():
+        table.add_row(name, f"{rows:,}", sentence)
+    console.print(table)
+
+
+def _until(newest: dt.datetime | None) -> str:
+    return f"Data until {newest:%Y-%m-%d %H:%M:%S} UTC." if newest else "The log is empty."

@@ -7,6 +7,8 @@ IngestError
 ├── SegmentError        a sealed file is missing, torn or not what the manifest says
 ├── NotaryError         the notary's key or memory cannot be used
 │   └── NotaryRefusal   the notary does not sign: the log does not continue what it signed before
+├── RequestError        an OTLP request is no such request, or too large
+├── TokenError          a sender's token cannot be made, found or revoked
 ├── SourceError         an import file cannot be read or is of an unknown format
 └── MappingError        an import mapping names a team or agent that is not there
 
@@ -64,6 +66,16 @@ class NotaryError(IngestError):
 
 class NotaryRefusal(NotaryError):
     """The notary does not sign: the log does not continue what it signed before."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class RequestError(IngestError):
+    """An OTLP request is no such request, or too large. The text goes back to the sender."""
+
+
+class TokenError(IngestError):
+    """A sender's token cannot be made, found or revoked."""
 
     exit_code: ClassVar[int] = 1
 

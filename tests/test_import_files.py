@@ -46,7 +46,7 @@ def taken_in(workspace: Workspace, tmp_path: Path) -> list[dict[str, object]]:
 def test_a_run_carries_the_words_of_its_source(taken_in: list[dict[str, object]]) -> None:
     (requested,) = of_type(taken_in, "run_requested")
     assert requested["source_file"] == "good.json.gz"
-    assert requested["source_run_id"] == GOOD["id"]
+    assert (requested["source_run_id"], requested["source_task_id"]) == (GOOD["id"], "0")
     assert (requested["source_agent"], requested["source_domain"]) == ("llm_agent", "airline")
     assert (requested["provider_name"], requested["requested_model"]) == ("openai", "gpt-4.1")
     assert requested["agent_id"] == "llm_agent-on-gpt-4-1"

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from ingest.contract import Value
 from ingest.errors import SourceError
 from ingest.importers.mapping import Placement
+from ingest.importers.probe import Probe
 from ingest.importers.source import SourceFile
 
 EventDict: TypeAlias = "dict[str, Value]"
@@ -53,6 +54,16 @@ class Rejected:
     raw: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """How many runs a header says that its source holds; what is found may be fewer."""
+
+    run_count: int
+
+
+Item: TypeAlias = "ImportedRun | Rejected | Declared"
+
+
 class Places(Protocol):
     """Answers which team and agent a foreign run belongs to."""
 
@@ -60,12 +71,20 @@ class Places(Protocol):
         """The placement by mapping, else the agent under its own name."""
 
 
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a format needs beside the file: where runs belong, and the zone of times without one."""
+    """What a format needs beside the file: where runs belong, the zone of times without one, the time now.
+
+    ``imported_at`` is what runs carry whose source gives no time at all.
+    """
 
     places: Places
     time_zone: dt.tzinfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    imported_at: dt.datetime = field(default_factory=_now)
 
 
 class ImportFormat(Protocol):
@@ -74,14 +93,19 @@ class ImportFormat(Protocol):
     name: str
     summary: str
 
-    def read(self, source: SourceFile, reading: Reading) -> Iterator[ImportedRun | Rejected]:
+    def recognises(self, probe: Probe) -> bool:
+        """True when a document that begins like ``probe`` is of this format, by its content alone."""
+
+    def read(self, source: SourceFile, reading: Reading) -> Iterator[Item]:
         """Runs and rejects of ``source`` in file order. Raises SourceError when the whole file is wrong."""
 
 
 # name → "module:object"; imported when asked for, so that a format's libraries are loaded only where used.
 FORMATS: Mapping[str, str] = {
     "tau2": "ingest.importers.tau2:FORMAT",
+    "tau_bench_v1": "ingest.importers.tau_bench_v1:FORMAT",
 }
+AUTO = "auto"
 
 
 def find_format(name: str) -> ImportFormat:
@@ -90,8 +114,13 @@ def find_format(name: str) -> ImportFormat:
         near = difflib.get_close_matches(name, FORMATS, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise SourceError(
-            f"Nothing imported: unknown format {name!r}. {hint}Known formats: {', '.join(FORMATS)}."
+            f"Nothing imported: unknown format {name!r}. {hint}Known formats: {AUTO}, {', '.join(FORMATS)}."
         )
     module, _, attribute = FORMATS[name].partition(":")
     found: ImportFormat = getattr(import_module(module), attribute)
     return found
+
+
+def all_formats() -> tuple[ImportFormat, ...]:
+    """Every known format, in the order of the list."""
+    return tuple(find_format(name) for name in FORMATS)

@@ -1,7 +1,7 @@
-"""The intake: files of a foreign format become events of the log, each exactly once.
+"""The intake: documents of foreign formats become events of the log, each exactly once.
 
-Every file is read through and checked before the first event is written. Ids are derived from the source, so
-an import that was killed, or is repeated, writes what is missing and nothing else.
+Every document is read through and checked before the first event is written. Ids are derived from the source,
+so an import that was killed, or is repeated, writes what is missing and nothing else.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,28 +18,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ingest.contract import validate
 from ingest.errors import SourceError
 from ingest.importers import quarantine
-from ingest.importers.formats import (
-    Draft,
-    EventDict,
-    ImportedRun,
-    ImportFormat,
-    Reading,
-    Rejected,
-    find_format,
-)
+from ingest.importers.coverage import Coverage
+from ingest.importers.formats import Declared, ImportedRun, Reading, Rejected
+from ingest.importers.gathering import Document, Part, gather
 from ingest.importers.mapping import load_mappings
-from ingest.importers.source import SourceFile
-from ingest.log.writer import LogWriter
-from ingest.payloads import Payload, make_payload
-from ingest.reader import event_ids
+from ingest.importers.recording import Recording
 from ingest.workspace import Workspace
 
-BATCH_EVENTS = 2_000  # one fdatasync per batch; a batch of tau2 runs is about 5 MB of texts
+DAMAGED_TEXT_CHARS = 1 << 20  # of a damaged document in a folder or zip, this much is kept in quarantine
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """What the caller asked for: format, files, and where the runs belong."""
+    """What the caller asked for: format (or ``auto``), files or folders, and where the runs belong."""
 
     format_name: str
     files: tuple[Path, ...]
@@ -47,11 +38,15 @@ class Intent:
     agent: str | None = None
     mapping_file: Path | None = None
     time_zone: str = "UTC"
+    is_check_only: bool = False
 
 
 @dataclass(kw_only=True)
 class FileReport:
-    """Runs of one file: seen = new + completed + known + quarantined, and the events written for them."""
+    """One argument of the import: seen = new + completed + known + quarantined runs, and the events written.
+
+    ``scans`` has one entry per file on disk; ``skipped`` are documents in a folder or zip that hold no runs.
+    """
 
     source_name: str
     seen: int = 0
@@ -61,106 +56,137 @@ class FileReport:
     quarantined: int = 0
     events_written: int = 0
     rejects: list[Rejected] = field(default_factory=list)
-    quarantine_file: Path | None = None
+    quarantine_files: list[Path] = field(default_factory=list)
+    scans: dict[tuple[Path, str], Coverage] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IntakeReport:
-    """The outcome of one import: a row per file, and runs per (source agent, agent id)."""
+    """The outcome of one import: a row per argument, and runs per (source agent, agent id)."""
 
     files: tuple[FileReport, ...]
     agents: Counter[tuple[str, str]]
+    is_check_only: bool = False
 
 
 Progress = Callable[[str, str, int], None]
-"""Called with the step (``checking`` or ``writing``), the file name and the runs done in it."""
+"""Called with the step (``checking`` or ``writing``), the argument's name and the runs done in it."""
 
 
 def take_in(workspace: Workspace, intent: Intent, progress: Progress | None = None) -> IntakeReport:
     """Import ``intent.files`` into the log of ``workspace`` and report what was new.
 
     Raises SourceError or MappingError before anything is written, and WriterError when the log fails; after a
-    failure in the middle the same command carries on.
+    failure in the middle the same command carries on. With ``is_check_only`` nothing is written at all.
     """
     tell = progress or _silent
-    source_format = find_format(intent.format_name)
     reading = Reading(
         places=load_mappings(
             workspace, team=intent.team, agent=intent.agent, mapping_file=intent.mapping_file
         ),
         time_zone=_zone(intent.time_zone),
     )
-    sources = [SourceFile(path) for path in intent.files]
     with _one_at_a_time(workspace):
-        stamps = [_stamp(source) for source in sources]
-        reports = [_check(source_format, source, reading, tell) for source in sources]
-        for source, report in zip(sources, reports, strict=True):
-            if report.rejects:
-                report.quarantine_file = quarantine.put(
-                    workspace, source_format.name, source.name, report.rejects
-                )
-        agents = _Writing(workspace, source_format, reading, tell).run(sources, stamps, reports)
-    return IntakeReport(files=tuple(reports), agents=agents)
+        parts = gather(intent.files, intent.format_name)
+        passes = [_Pass(part, reading, tell) for part in parts]
+        for one in passes:
+            one.check()
+        agents: Counter[tuple[str, str]] = Counter()
+        if not intent.is_check_only:
+            for one in passes:
+                one.keep_rejects(workspace)
+            with Recording(workspace, process_name=f"import {intent.format_name}") as recording:
+                for one in passes:
+                    one.write(recording, agents)
+    return IntakeReport(
+        files=tuple(one.report for one in passes), agents=agents, is_check_only=intent.is_check_only
+    )
 
 
 def _silent(step: str, source_name: str, runs: int) -> None:
     return None
 
 
-def _check(source_format: ImportFormat, source: SourceFile, reading: Reading, tell: Progress) -> FileReport:
-    """Read one file to its end and validate every event that it would write."""
-    report = FileReport(source_name=source.name)
-    for item in source_format.read(source, reading):
-        report.seen += 1
-        if isinstance(item, Rejected):
-            report.rejects.append(item)
-            report.quarantined += 1
-        else:
-            for draft in item.drafts:
-                validate(draft.event)
-        tell("checking", source.name, report.seen)
-    return report
+class _Pass:
+    """Both passes over one argument: first everything is checked, then what is missing is written."""
 
-
-class _Writing:
-    """The second pass: what is not in the log yet is appended, a few runs at a time."""
-
-    def __init__(
-        self, workspace: Workspace, source_format: ImportFormat, reading: Reading, tell: Progress
-    ) -> None:
-        self._workspace = workspace
-        self._format = source_format
+    def __init__(self, part: Part, reading: Reading, tell: Progress) -> None:
+        self.report = FileReport(source_name=part.name, skipped=part.skipped)
+        self._documents = part.documents
+        self._stamps = {path: _stamp(path) for path in {one.source.path for one in part.documents}}
+        self._damaged: set[int] = set()
+        self._rejects: dict[str, list[Rejected]] = {}
         self._reading = reading
         self._tell = tell
-        self._via = f"import:{source_format.name}"
-        self._known = event_ids(workspace, recorded_via=self._via)
-        self._writer: LogWriter | None = None
-        self._events: list[EventDict] = []
-        self._payloads: list[Payload] = []
 
-    def run(
-        self, sources: Sequence[SourceFile], stamps: Sequence[tuple[int, int]], reports: Sequence[FileReport]
-    ) -> Counter[tuple[str, str]]:
-        """Append the missing events of every source, count them into ``reports``, return runs per agent."""
-        agents: Counter[tuple[str, str]] = Counter()
-        try:
-            for source, stamp, report in zip(sources, stamps, reports, strict=True):
-                if _stamp(source) != stamp:
-                    raise SourceError(
-                        f"Import stopped: {source.path} changed while it was read. Run the command again."
-                    )
-                self._file(source, report, agents)
-            self._flush()
-        finally:
-            if self._writer:
-                self._writer.close()
-        return agents
+    def check(self) -> None:
+        """Read every document to its end and validate every event that it would write."""
+        for number, document in enumerate(self._documents):
+            try:
+                self._check(document)
+            except SourceError as error:
+                if not document.is_found:
+                    raise
+                self._damaged.add(number)
+                self._reject(document, _damaged(document, error))
+            self._close_between(number)
+        self.report.seen = self.report.quarantined + sum(one.found for one in self.report.scans.values())
 
-    def _file(self, source: SourceFile, report: FileReport, agents: Counter[tuple[str, str]]) -> None:
-        for item in self._format.read(source, self._reading):
-            if isinstance(item, Rejected):
+    def _check(self, document: Document) -> None:
+        runs: list[ImportedRun] = []
+        coverage = self._coverage(document)
+        for item in document.format.read(document.source, self._reading):
+            if isinstance(item, Declared):
+                coverage.declare(item.run_count)
+            elif isinstance(item, Rejected):
+                self._reject(document, item)
+            else:
+                for draft in item.drafts:
+                    validate(draft.event)
+                coverage.see(item)
+            self._tell("checking", self.report.source_name, coverage.found + self.report.quarantined)
+        del runs
+
+    def _reject(self, document: Document, item: Rejected) -> None:
+        self._coverage(document).rejected += 1
+        self.report.quarantined += 1
+        self.report.rejects.append(item)
+        self._rejects.setdefault(document.format.name, []).append(item)
+
+    def _coverage(self, document: Document) -> Coverage:
+        path, name = document.source.path, document.format.name
+        return self.report.scans.setdefault((path, name), Coverage(path=path, format_name=name))
+
+    def keep_rejects(self, workspace: Workspace) -> None:
+        """Put what was refused into quarantine, with its reason."""
+        for format_name, rejects in self._rejects.items():
+            self.report.quarantine_files.append(
+                quarantine.put(workspace, format_name, self.report.source_name, rejects)
+            )
+
+    def write(self, recording: Recording, agents: Counter[tuple[str, str]]) -> None:
+        """Append the missing events, count them into the report and the runs into ``agents``."""
+        for path, stamp in self._stamps.items():
+            if _stamp(path) != stamp:
+                raise SourceError(
+                    f"Import stopped: {path} changed while it was read. Run the command again."
+                )
+        for number, document in enumerate(self._documents):
+            if number not in self._damaged:
+                self._write(document, recording, agents)
+            self._close_between(number)
+        for coverage in self.report.scans.values():
+            recording.note(coverage.event(self._reading.imported_at))
+
+    def _write(
+        self, document: Document, recording: Recording, agents: Counter[tuple[str, str]]
+    ) -> None:
+        report = self.report
+        for item in document.format.read(document.source, self._reading):
+            if not isinstance(item, ImportedRun):
                 continue
-            written = self._take(item)
+            written = recording.take(document.format.name, item)
             agents[item.source_agent, item.agent_id] += 1
             report.events_written += written
             if written == len(item.drafts):
@@ -169,37 +195,24 @@ class _Writing:
                 report.completed += 1
             else:
                 report.known += 1
-            self._tell("writing", source.name, report.new + report.completed + report.known)
+            self._tell("writing", report.source_name, report.new + report.completed + report.known)
 
-    def _take(self, run: ImportedRun) -> int:
-        missing = [draft for draft in run.drafts if draft.event["event_id"] not in self._known]
-        for draft in missing:
-            self._add(draft)
-            self._known.add(str(draft.event["event_id"]))
-        if len(self._events) >= BATCH_EVENTS:
-            self._flush()
-        return len(missing)
+    def _close_between(self, number: int) -> None:
+        """Give up an archive after its last document, so that a folder of many does not hold them all open."""
+        archive = self._documents[number].source.archive
+        following = self._documents[number + 1].source.archive if number + 1 < len(self._documents) else None
+        if archive is not None and following is not archive:
+            archive.close()
 
-    def _add(self, draft: Draft) -> None:
-        event = dict(draft.event)
-        if draft.text is not None:
-            payload, columns = make_payload(
-                draft.text, kind=draft.text_kind, occurred_at=draft.occurred_at, run_id=str(event["run_id"])
-            )
-            event.update(columns)
-            self._payloads.append(payload)
-        self._events.append(event)
 
-    def _flush(self) -> None:
-        if not self._events:
-            return
-        if self._writer is None:
-            # Opened late: an import that brings nothing new leaves no trace in the log.
-            self._writer = LogWriter(
-                self._workspace, recorded_via=self._via, process_name=f"import {self._format.name}"
-            )
-        self._writer.append(self._events, self._payloads)
-        self._events, self._payloads = [], []
+def _damaged(document: Document, error: SourceError) -> Rejected:
+    try:
+        with document.source.open() as stream:
+            stream.reconfigure(errors="backslashreplace")
+            text = stream.read(DAMAGED_TEXT_CHARS)
+    except (SourceError, OSError, EOFError):
+        text = ""  # nothing of it can be read; the reason says so
+    return Rejected(position=0, source_run_id=document.source.title, reason=str(error), raw=text)
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -211,10 +224,10 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def _stamp(source: SourceFile) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, int]:
     """Size and time of the file, to notice a change between the two passes; (0, 0) when it is missing."""
     try:
-        found = source.path.stat()
+        found = path.stat()
     except OSError:
         return (0, 0)
     return (found.st_size, found.st_mtime_ns)

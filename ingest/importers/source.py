@@ -1,4 +1,4 @@
-"""Source files: plain or gzip, read as a stream of text and decoded one JSON value at a time.
+"""Source files: plain, gzip or inside a zip, read as a stream of text and decoded one JSON value at a time.
 
 A result file can be larger than memory, so the reader holds one value (one run) and never the document.
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, TypeAlias
 
 from ingest.errors import SourceError
+from ingest.importers.archive import Archive
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -27,59 +30,107 @@ NEAR_END_CHARS = 16
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file to import. ``name`` is its base name, the only part of the path that reaches the log."""
+    """One document to import: a file, or a member of a zip archive.
+
+    ``name`` is the base name of the file on disk, the only part of its path that reaches the log.
+    """
 
     path: Path
+    archive: Archive | None = field(default=None, compare=False, repr=False)
+    member: str = ""
 
     @property
     def name(self) -> str:
-        """File name without folders."""
+        """File name without folders; of the archive, for a member."""
         return self.path.name
 
-    def open(self) -> io.TextIOWrapper:
-        """The text of the file, unpacked when it is gzip (by content, not by name).
+    @property
+    def title(self) -> str:
+        """The name for messages: a member is ``archive.zip!path/inside.json``."""
+        return f"{self.name}!{self.member}" if self.member else self.name
 
-        Raises SourceError when the file is missing, a folder, empty, or named ``.gz`` without being gzip.
+    @property
+    def stem(self) -> str:
+        """Name of the document itself, without folders and without ``.gz`` and its last ending."""
+        leaf = PurePosixPath(self.member or self.name).name
+        return PurePosixPath(leaf.removesuffix(".gz")).stem
+
+    def open(self) -> io.TextIOWrapper:
+        """The text of the document, unpacked when it is gzip (by content, not by name).
+
+        Raises SourceError when it is missing, a folder, empty, or named ``.gz`` without being gzip.
         """
-        if not self.path.exists():
-            raise SourceError(f"Nothing imported: {self.path} does not exist. Check the path.")
-        if self.path.is_dir():
-            raise SourceError(
-                f"Nothing imported: {self.path} is a folder. Name its files: {self.path}/*.json.gz."
-            )
-        try:
-            raw = self.path.open("rb")
-        except OSError as error:
-            raise SourceError(
-                f"Nothing imported: {self.path} cannot be opened ({error.strerror}). Check its permissions."
-            ) from error
-        magic = raw.read(2)
-        raw.seek(0)
+        raw = self.archive.open(self.member) if self.archive else _open_file(self.path)
+        magic = raw.peek(2)[:2] if isinstance(raw, io.BufferedReader) else b""
         if not magic:
             raw.close()
-            raise SourceError(f"Nothing imported: {self.path} is empty. Export or copy it again.")
+            raise SourceError(f"Nothing imported: {self.title} is empty. Export or copy it again.")
         if magic == GZIP_MAGIC:
             # TextIOWrapper owns the GzipFile, which owns the raw file: closing the text closes all three.
             return io.TextIOWrapper(_OwningGzip(raw), encoding="utf-8-sig")
-        if self.path.suffix == ".gz":
+        if self.title.endswith(".gz"):
             raw.close()
             raise SourceError(
-                f"Nothing imported: {self.path} is named .gz but is not gzip. "
+                f"Nothing imported: {self.title} is named .gz but is not gzip. "
                 "Rename it to .json, or compress it with gzip."
             )
         return io.TextIOWrapper(raw, encoding="utf-8-sig")
+
+    def document(self) -> Json:
+        """The one JSON value of the document. Raises SourceError when it is no JSON or something follows."""
+        with self.open() as stream:
+            reader = JsonReader(stream, self.title)
+            value = reader.value()
+            reader.finish()
+            return value
+
+
+def _open_file(path: Path) -> io.BufferedReader:
+    if not path.exists():
+        raise SourceError(f"Nothing imported: {path} does not exist. Check the path.")
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise SourceError(
+            f"Nothing imported: {path} cannot be opened ({error.strerror}). Check its permissions."
+        ) from error
 
 
 class _OwningGzip(gzip.GzipFile):
     """A gzip reader that closes the file below it."""
 
-    def __init__(self, raw: io.BufferedReader) -> None:
+    def __init__(self, raw: BinaryIO) -> None:
         super().__init__(fileobj=raw, mode="rb")
         self._raw_below = raw
 
     def close(self) -> None:
         super().close()
         self._raw_below.close()
+
+
+@contextmanager
+def damage_named(document: str, length: int) -> Iterator[None]:
+    """Turns what reading a damaged file raises into a SourceError; ``length`` characters came whole."""
+    try:
+        yield
+    except EOFError as error:
+        raise _cut_short(document, length) from error
+    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+        kind = "zip" if isinstance(error, zipfile.BadZipFile) else "gzip"
+        raise SourceError(
+            f"Nothing imported: {document} is damaged {kind} ({error}). Copy the file again."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"Nothing imported: {document} is not UTF-8 text ({error.reason}). Convert it to UTF-8."
+        ) from error
+
+
+def _cut_short(document: str, length: int) -> SourceError:
+    return SourceError(
+        f"Nothing imported: {document} ends in the middle of its JSON, "
+        f"after {length:,} characters. Copy or export the file again."
+    )
 
 
 class JsonReader:
@@ -153,6 +204,11 @@ class JsonReader:
             result: Json = decoded
             return result
 
+    @property
+    def consumed(self) -> int:
+        """Characters read so far."""
+        return self._dropped + self._at
+
     def finish(self) -> None:
         """Raise SourceError when anything but white space follows the document."""
         if self._peek():
@@ -208,18 +264,8 @@ class JsonReader:
     def _fill(self) -> bool:
         if self._ended:
             return False
-        try:
+        with damage_named(self._document, self._dropped + len(self._buffer)):
             chunk = self._stream.read(CHUNK_CHARS)
-        except EOFError as error:
-            raise self._truncated() from error
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise SourceError(
-                f"Nothing imported: {self._document} is damaged gzip ({error}). Copy the file again."
-            ) from error
-        except UnicodeDecodeError as error:
-            raise SourceError(
-                f"Nothing imported: {self._document} is not UTF-8 text ({error.reason}). Convert it to UTF-8."
-            ) from error
         if not chunk:
             self._ended = True
             return False
@@ -229,11 +275,7 @@ class JsonReader:
         return True
 
     def _truncated(self) -> SourceError:
-        length = self._dropped + len(self._buffer)
-        return SourceError(
-            f"Nothing imported: {self._document} ends in the middle of its JSON, "
-            f"after {length:,} characters. Copy or export the file again."
-        )
+        return _cut_short(self._document, self._dropped + len(self._buffer))
 
     def _malformed(self, problem: str, position: int | None = None) -> SourceError:
         where = self._dropped + (self._at if position is None else position)

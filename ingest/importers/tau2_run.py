@@ -78,6 +78,7 @@ class RunDrafts:
         )
 
     def _begin(self) -> None:
+        task_id = self._simulation.task_id
         self._add(
             "run_requested",
             "0",
@@ -85,6 +86,7 @@ class RunDrafts:
                 "trigger_kind": "import",
                 "source_file": self._file,
                 "source_run_id": self._simulation.id,
+                "source_task_id": None if task_id is None else str(task_id),
                 "source_agent": self._source_agent,
                 "source_domain": self._domain or None,
                 "provider_name": self._provider if self._model else None,

@@ -67,6 +67,7 @@ class Simulation(msgspec.Struct, frozen=True):
     start_time: Name
     termination_reason: Name
     messages: Annotated[list[Message], msgspec.Meta(min_length=1)]
+    task_id: str | int | None = None
     end_time: str | None = None
     duration: Annotated[float, msgspec.Meta(ge=0, le=9e6)] | None = None  # 9 million s are 2^53 ns
     agent_cost: Usd | None = None

@@ -20,24 +20,26 @@ from runner.control.tables import agent_versions, agents, registry_revisions, wa
 from runner.control.versions import Frozen, freeze
 from runner.control.wallet import open_window, tell_budget
 
-_LATEST = (
-    sa.select(registry_revisions.c.revision, registry_revisions.c.body)
-    .order_by(registry_revisions.c.revision.desc())
-    .limit(1)
-)
+_REVISION = sa.select(sa.func.max(registry_revisions.c.revision))
+_LATEST = sa.select(registry_revisions.c.body).order_by(registry_revisions.c.revision.desc()).limit(1)
 _STATUSES = sa.select(agents.c.agent_id, agents.c.status)
 
 
-def applied_registry(connection: Connection) -> tuple[int, Registry | None]:
-    """Revision and content of what is applied; (0, None) before the first time."""
-    row = connection.execute(_LATEST).first()
-    return (0, None) if row is None else (row.revision, Registry.model_validate_json(row.body))
+def latest_revision(connection: Connection) -> int:
+    """Number of the applied registry, 0 before the first time."""
+    return int(connection.execute(_REVISION).scalar_one() or 0)
+
+
+def applied_registry(connection: Connection) -> Registry | None:
+    """What is applied, or None before the first time."""
+    body = connection.execute(_LATEST).scalar_one_or_none()
+    return None if body is None else Registry.model_validate_json(body)
 
 
 def plan(store: Store, declared: Registry) -> Plan:
     """What :func:`apply` would do now."""
     with store.read() as connection:
-        _, applied = applied_registry(connection)
+        applied = applied_registry(connection)
         statuses = {row.agent_id: row.status for row in connection.execute(_STATUSES)}
     return plan_changes(applied, declared, statuses)
 
@@ -48,7 +50,7 @@ def apply(store: Store, declared: Registry, *, person_id: str | None = None) -> 
     Applying the same registry again writes nothing. ``person_id`` is the actor of the events.
     """
     with store.write(recorded_via="registry") as tx:
-        _, applied = applied_registry(tx.sql)
+        applied = applied_registry(tx.sql)
         statuses = {row.agent_id: row.status for row in tx.sql.execute(_STATUSES)}
         done = plan_changes(applied, declared, statuses)
         if not done.is_empty:

@@ -102,7 +102,6 @@ class Run:
     """One run as the store knows it; ``messages`` is the checkpointed history as JSON, None before turn 0."""
 
     run_id: str
-    parent_run_id: str | None
     agent_id: str
     agent_version: int
     team_id: str
@@ -111,18 +110,19 @@ class Run:
     requested_by: str
     role_id: str
     task: str
-    messages: str | None
-    turn_count: int
-    attempt_count: int
-    tool_call_count: int
-    spent_nano_usd: int
-    machine_ns: int
-    lease_owner: str | None
-    lease_until: dt.datetime | None
     requested_at: dt.datetime
-    pause_reason: str | None
-    end_state: str | None
-    reason: str | None
+    parent_run_id: str | None = None
+    messages: str | None = None
+    turn_count: int = 0
+    attempt_count: int = 0
+    tool_call_count: int = 0
+    spent_nano_usd: int = 0
+    machine_ns: int = 0
+    lease_owner: str | None = None
+    lease_until: dt.datetime | None = None
+    pause_reason: str | None = None
+    end_state: str | None = None
+    reason: str | None = None
 
 
 _FIELDS = tuple(Run.__dataclass_fields__)

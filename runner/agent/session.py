@@ -1,0 +1,116 @@
+"""One execution of a run by this process: what the gates of model turns and tool calls share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from runner.agent.progress import Progress, Watch
+from runner.agent.tools import Binding, bind
+from runner.control import runs
+from runner.control.plane import Control
+from runner.control.prices import ModelPrice
+from runner.control.registry import Registry
+from runner.control.runs import Run
+from runner.control.store import Transaction
+from runner.control.versions import Frozen, FrozenTool
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pacing:
+    """How patient a run is: tries per turn, seconds between them, and seconds to wait for a wallet.
+
+    Three tries in about two seconds bridge a hiccup of an endpoint; longer outages are for the person.
+    """
+
+    attempts: int = 3
+    backoff_s: tuple[float, ...] = (0.5, 1.5)
+    longest_retry_after_s: float = 30.0
+    wallet_wait_s: float = 10.0
+    wallet_poll_s: float = 0.1
+
+
+class Stopwatch:
+    """Active time of this process on the run; waits that :meth:`skip` names do not count."""
+
+    def __init__(self) -> None:
+        self._mark = time.monotonic_ns()
+
+    def lap(self) -> int:
+        """Nanoseconds worked since the last lap."""
+        now = time.monotonic_ns()
+        worked, self._mark = now - self._mark, now
+        return max(worked, 0)
+
+    def skip(self, waited_ns: int) -> None:
+        """Leave ``waited_ns`` out of the lap in hand."""
+        self._mark += waited_ns
+
+
+@dataclass
+class Session:
+    """The run in hand. Everything that changes the store goes through :meth:`write`, under the lease."""
+
+    control: Control
+    registry: Registry
+    run: Run
+    frozen: Frozen
+    price: ModelPrice | None
+    watch: Watch
+    pacing: Pacing
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    turn_count: int = 0
+    tool_call_count: int = 0
+    attempt: int = 0
+
+    def __post_init__(self) -> None:
+        self.turn_count = self.run.turn_count
+        self.tool_call_count = self.run.tool_call_count
+        self.attempt = self.run.attempt_count
+
+    @property
+    def owner(self) -> str:
+        """Name under which this process holds the lease."""
+        return self.control.presence.owner
+
+    def binding(self, tool: FrozenTool) -> Binding:
+        """The loaded function of a tool. Raises ToolUnusable."""
+        return bind(tool.name, tool.function)
+
+    async def write(self, change: Callable[[Transaction], Answer], *, attempt: int | None = None) -> Answer:
+        """One transaction under the lease. Raises LeaseLost when another worker has the run now."""
+
+        def work() -> Answer:
+            with self.control.store.write() as tx:
+                runs.renew(tx, self.run.run_id, self.owner, worked_ns=self.stopwatch.lap(), attempt=attempt)
+                return change(tx)
+
+        return await self._off_loop(work)
+
+    async def write_checkpoint(self, change: Callable[[Transaction], Answer]) -> Answer:
+        """One transaction whose ``change`` proves the lease itself, by a checkpoint."""
+
+        def work() -> Answer:
+            with self.control.store.write() as tx:
+                return change(tx)
+
+        return await self._off_loop(work)
+
+    async def flush(self) -> None:
+        """Make every event so far durable in the log. Raises RelayError."""
+        await asyncio.to_thread(self.control.relay.flush)
+
+    def tell(self, progress: Progress) -> None:
+        """Tell whoever watches."""
+        self.watch(progress)
+
+    async def _off_loop(self, work: Callable[[], Answer]) -> Answer:
+        # A commit to a local file is shorter than a hand-over to a thread; one over a network is not.
+        if self.control.store.is_blocking_cheap:
+            return work()
+        return await asyncio.to_thread(work)

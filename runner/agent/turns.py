@@ -1,0 +1,293 @@
+"""The gate of model turns: held before each attempt, settled after it, retried by us and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelConnectionError,
+    ModelRateLimitError,
+    ModelServerError,
+    ModelUnavailableError,
+)
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelResponse,
+)
+
+from ingest.contract import Value
+from runner.agent.answers import Billed, Held, bill, journal_entry, may_be_billed, with_unique_ids
+from runner.agent.models import provider_name
+from runner.agent.progress import TurnDone, WaitsForWallet
+from runner.agent.session import Session
+from runner.control import journal, runs, wallet
+from runner.control.purses import Exhausted, Lower, Purse, Short, next_step, purses_of, shortage
+from runner.control.store import Transaction, envelope
+from runner.errors import BudgetRefused, PriceUnknown, RunnerError
+
+# Chat framing costs a few tokens per message that are not in its text.
+_FRAME_TOKENS = 16
+_RETRYABLE = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelConnectionError)
+
+
+class TurnLimitReached(RunnerError):
+    """The run has used all model turns that its version allows."""
+
+    def __init__(self, limit: int):
+        super().__init__(
+            f"Run stopped: it has used all {limit} model turns of its version without an answer. "
+            "Raise max_turns of the agent in registry.yaml, or split the task."
+        )
+
+
+class TurnGate:
+    """Holds, settles and records the model turns of one session."""
+
+    def __init__(self, session: Session, tool_bytes: int) -> None:
+        self._session = session
+        self._tool_bytes = tool_bytes
+        self._held: Held | None = None
+        self._provider = provider_name(session.frozen.model)
+
+    # Before an attempt
+
+    async def hold(self, messages: Sequence[ModelMessage]) -> int:
+        """Hold the worst case of the next attempt in every wallet; returns the output bound to send.
+
+        Waits, within bounds, for holds of others; then lowers the bound. Raises BudgetRefused when nothing
+        useful fits, PriceUnknown when there is no price and a wallet has a cap, TurnLimitReached.
+        """
+        session = self._session
+        if session.turn_count >= session.frozen.max_turns:
+            raise TurnLimitReached(session.frozen.max_turns)
+        registry, run = session.registry, session.run
+        now = session.control.store.clock()
+        purses = tuple(purses_of(registry, run.agent_id, run.team_id, run.run_id, now))
+        input_tokens = self._input_bound(messages)
+        wanted = session.frozen.max_output_tokens
+        tried, deadline = wanted, time.monotonic() + session.pacing.wallet_wait_s
+        while True:
+            short = await self._try_to_hold(purses, input_tokens, tried)
+            if short is None:
+                return tried
+            tried = await self._after_shortage(short, input_tokens, wanted, tried, deadline)
+
+    async def _try_to_hold(self, purses: tuple[Purse, ...], input_tokens: int, output: int) -> Short | None:
+        session = self._session
+        capped = next((purse for purse in purses if not purse.is_unlimited), None)
+        if session.price is None and capped is not None:
+            raise PriceUnknown(session.frozen.requested_model, capped.wallet_id)
+        amount = session.price.worst_nano_usd(input_tokens, output) if session.price else 0
+        attempt = session.attempt + 1
+        turn: dict[str, Value] = {
+            "provider_name": self._provider,
+            "requested_model": session.frozen.requested_model,
+            "hold_nano_usd": amount if session.price else None,
+        }
+
+        def change(tx: Transaction) -> Short | None:
+            short = wallet.take(
+                tx,
+                purses,
+                amount,
+                run_id=session.run.run_id,
+                turn_index=session.turn_count,
+                attempt=attempt,
+                turn=json.dumps(turn),
+            )
+            if short is None:
+                place = self._place(attempt)
+                tx.emit("turn_requested", {**place, **turn}, max_output_tokens=output)
+            return short
+
+        short = await session.write(change, attempt=attempt)
+        if short is None:
+            session.attempt = attempt
+            self._held = Held(
+                purses=purses,
+                amount_nano_usd=amount,
+                attempt=attempt,
+                output_tokens=output,
+                begun_ns=time.monotonic_ns(),
+            )
+        return short
+
+    async def _after_shortage(
+        self, short: Short, input_tokens: int, wanted: int, tried: int, deadline: float
+    ) -> int:
+        session = self._session
+        assert session.price is not None  # without a price nothing is held, so nothing can be short
+        has_waited = time.monotonic() >= deadline
+        step = next_step(short, session.price, input_tokens, wanted, tried, has_waited=has_waited)
+        if isinstance(step, Lower):
+            return step.output_tokens
+        if isinstance(step, Exhausted):
+            need = session.price.worst_nano_usd(input_tokens, wanted)
+            reason, advice = shortage(short, need, session.registry.company.time_zone)
+            rule = "wallet-busy" if step.is_held_by_others else "wallet-exhausted"
+            raise BudgetRefused(short.purse.wallet_id, rule, f"Run stopped: {reason}. {advice}")
+        session.tell(WaitsForWallet(wallet_id=short.purse.wallet_id))
+        begun = time.monotonic_ns()
+        await asyncio.sleep(session.pacing.wallet_poll_s)
+        session.stopwatch.skip(time.monotonic_ns() - begun)
+        return tried
+
+    def _input_bound(self, messages: Sequence[ModelMessage]) -> int:
+        """Upper bound of input tokens: a token is at least one byte of what is sent."""
+        size = len(ModelMessagesTypeAdapter.dump_json(list(messages)))
+        instructions = len(self._session.frozen.instructions.encode())
+        return size + instructions + self._tool_bytes + _FRAME_TOKENS * len(messages)
+
+    # After an attempt
+
+    async def settle(self, history: Sequence[ModelMessage], response: ModelResponse) -> ModelResponse:
+        """Settle an answered attempt, journal the calls it asks for, checkpoint; returns the response to use.
+
+        When this returns, the intent of every call is durable in the log. Raises LeaseLost, RelayError.
+        """
+        session, held = self._session, self._take_held()
+        response = with_unique_ids(response)
+        billed = bill(response, held, session.price)
+        calls = [journal_entry(session, place, part) for place, part in enumerate(response.tool_calls)]
+        messages = ModelMessagesTypeAdapter.dump_json([*history, response]).decode()
+        turn_index = session.turn_count
+
+        def change(tx: Transaction) -> None:
+            runs.checkpoint(
+                tx,
+                session.run.run_id,
+                session.owner,
+                messages=messages,
+                turn_count=turn_index + 1,
+                tool_call_count=session.tool_call_count + len(calls),
+                spent_nano_usd=billed.charged_nano_usd,
+                worked_ns=session.stopwatch.lap(),
+            )
+            self._give_back(tx, held, billed)
+            self._tell_finished(tx, held, billed, response=response)
+            journal.record(tx, session.run, [call for call, _ in calls])
+            for call, end in calls:
+                if end is not None:
+                    journal.finish(tx, session.run, call, end)
+
+        await session.write_checkpoint(change)
+        session.turn_count, session.attempt = turn_index + 1, 0
+        session.tool_call_count += len(calls)
+        self._watch(turn_index, held, billed, response)
+        if calls:
+            await session.flush()
+        return response
+
+    async def fail(self, error: Exception) -> bool:
+        """Settle a failed attempt; True when the turn should be tried again (after the pause made here)."""
+        session, held = self._session, self._take_held()
+        # A call that broke off after it was sent may have been billed: charged at the hold, cost unknown.
+        charged = held.amount_nano_usd if may_be_billed(error) else 0
+        billed = Billed(charged_nano_usd=charged, list_nano_usd=None if charged else 0)
+
+        def change(tx: Transaction) -> None:
+            runs.add_spend(tx, session.run.run_id, charged)
+            self._give_back(tx, held, billed)
+            self._tell_finished(tx, held, billed, error_type=type(error).__name__)
+
+        await session.write(change)
+        session.tell(
+            TurnDone(
+                turn_index=session.turn_count,
+                attempt=held.attempt,
+                text="",
+                cost_nano_usd=billed.list_nano_usd,
+                error=type(error).__name__,
+            )
+        )
+        if not isinstance(error, _RETRYABLE) or session.attempt >= session.pacing.attempts:
+            return False
+        begun = time.monotonic_ns()
+        await asyncio.sleep(self._pause(error))
+        session.stopwatch.skip(time.monotonic_ns() - begun)
+        return True
+
+    def _pause(self, error: ModelAPIError) -> float:
+        pacing = self._session.pacing
+        backoff = (
+            pacing.backoff_s[min(self._session.attempt, len(pacing.backoff_s)) - 1]
+            if pacing.backoff_s
+            else 0.0
+        )
+        asked = error.retry_after or 0.0
+        return max(backoff, min(asked, pacing.longest_retry_after_s))
+
+    def _take_held(self) -> Held:
+        held, self._held = self._held, None
+        assert held is not None  # the hooks call hold before each attempt and settle or fail once after it
+        return held
+
+    def _give_back(self, tx: Transaction, held: Held, billed: Billed) -> None:
+        wallet.settle(
+            tx,
+            held.purses,
+            held.amount_nano_usd,
+            billed.charged_nano_usd,
+            run_id=self._session.run.run_id,
+            turn_index=self._session.turn_count,
+            attempt=held.attempt,
+        )
+
+    def _tell_finished(
+        self,
+        tx: Transaction,
+        held: Held,
+        billed: Billed,
+        *,
+        response: ModelResponse | None = None,
+        error_type: str | None = None,
+    ) -> None:
+        session, tokens = self._session, billed.tokens
+        answered: dict[str, Value] = {}
+        if response is not None:
+            answered = {"served_model": response.model_name, "finish_reason": response.finish_reason}
+        if tokens is not None and response is not None:
+            answered |= {
+                "input_tokens": tokens.input_tokens,
+                "output_tokens": tokens.output_tokens,
+                "cache_read_tokens": tokens.cache_read_tokens,
+                "cache_write_tokens": tokens.cache_write_tokens,
+                "reasoning_tokens": response.usage.output_reasoning_tokens,
+                "is_cache_in_input": True,
+            }
+        tx.emit(
+            "turn_finished",
+            {**self._place(held.attempt), **answered},
+            text=(response.text or None) if response is not None else None,
+            kind="turn",
+            provider_name=self._provider,
+            requested_model=session.frozen.requested_model,
+            list_cost_nano_usd=billed.list_nano_usd,
+            price_version=session.price.version if session.price else None,
+            hold_nano_usd=held.amount_nano_usd if session.price else None,
+            duration_ns=time.monotonic_ns() - held.begun_ns,
+            error_type=error_type,
+        )
+
+    def _place(self, attempt: int) -> dict[str, Value]:
+        session = self._session
+        return {**envelope(session.run), "turn_index": session.turn_count, "attempt": attempt}
+
+    def _watch(self, turn_index: int, held: Held, billed: Billed, response: ModelResponse) -> None:
+        tokens = billed.tokens
+        self._session.tell(
+            TurnDone(
+                turn_index=turn_index,
+                attempt=held.attempt,
+                text=response.text or "",
+                calls=tuple((part.tool_name, part.args_as_json_str()) for part in response.tool_calls),
+                input_tokens=tokens.input_tokens if tokens else None,
+                output_tokens=tokens.output_tokens if tokens else None,
+                cost_nano_usd=billed.list_nano_usd,
+            )
+        )

@@ -51,6 +51,7 @@ WALLET_KINDS = ("team", "agent", "run")
 WALLET_WINDOWS = ("day", "month", "total")
 INTERVENTION_KINDS = ("corrected", "rerun", "took_over", "interrupted")
 CALLERS = ("agent", "user")
+CONTENT_CAPTURES = ("off", "hashed", "on")
 GRANT_EFFECTS = ("allow", "deny")
 DECIDER_KINDS = ("person", "policy", "unknown")
 
@@ -273,7 +274,10 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("log_recovered", "log", "The chain of a dead writer was recovered; the reason names it.", ("reason", "torn_bytes", "declared_count"), ("process_name", "recovered_writer_id")),
     _event("payload_erased", "log", "Payload texts were erased on request.", ("row_count", "reason"), ("person_id", "run_id")),
     _event("source_scanned", "outside", "An import read one source to its end: how many runs it was said to hold, and how many it held.", ("source_file", "content_sha256", "found_run_count"), ("expected_run_count", "rejected_run_count", "warnings")),
-    _event("otel_span", "outside", "A span of an agent built elsewhere, as it arrived.", ("span_json",), ("source_agent", "source_domain")),
+    _event("token_created", "access", "A token was made for senders of a team's outside agents.", ("token_id", "team_id", "content_capture"), ("reason", "person_id")),
+    _event("token_revoked", "access", "A sender's token was revoked.", ("token_id", "team_id"), ("reason", "person_id")),
+    _event("otel_span", "outside", "A span of an agent built elsewhere, as it arrived; the payload is its texts.", ("span_json",), ("source_agent", "source_domain", "token_id")),
+    _event("otel_log", "outside", "A log record of an agent built elsewhere, as it arrived; the payload is its texts.", ("span_json",), ("source_agent", "source_domain", "token_id")),
 )
 
 # fmt: on

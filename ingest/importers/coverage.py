@@ -1,4 +1,4 @@
-"""Scan coverage: how many runs a file was said to hold, how many it held, and what is suspicious about them."""
+"""Scan coverage: how many runs a file was said to hold, how many it held, and what is suspicious."""
 
 from __future__ import annotations
 
@@ -49,6 +49,16 @@ class Coverage:
         self._durations |= said["machine_ns"] - {None} or {run.run_id}
         costs, tokens = said["reported_cost_nano_usd"] - {None}, said["output_tokens"] - {None, 0}
         self._is_free_with_tokens |= costs == {0} and bool(tokens)
+
+    def add(self, other: Coverage) -> None:
+        """Take in what another document of the same file held."""
+        if other.expected is not None:
+            self.declare(other.expected)
+        self.rejected += other.rejected
+        self.run_ids |= other.run_ids
+        self._starts |= other._starts
+        self._durations |= other._durations
+        self._is_free_with_tokens |= other._is_free_with_tokens
 
     def warnings(self) -> tuple[str, ...]:
         """Codes of what a reader should know before trusting a figure; docs/importing.md explains each."""

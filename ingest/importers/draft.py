@@ -37,7 +37,7 @@ class _OpenCall:
 
 
 class RunDraft:
-    """One run in the making. Its clock moves only when the source gives a time; order is that of the calls."""
+    """One run in the making. Its clock moves when the source gives a time; the order is that of the calls."""
 
     def __init__(self, identity: Identity, places: Places) -> None:
         self.identity = identity

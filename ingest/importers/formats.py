@@ -46,12 +46,18 @@ class ImportedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """One run that is malformed: where it stands in its file, why it was refused, and its JSON text."""
+    """One run that is malformed: where it stands in its document, why it was refused, and its text.
+
+    ``raw`` is a document of the same format that holds this run alone, so that it can be read again after a
+    fix. The intake fills in ``document`` and ``format_name``.
+    """
 
     position: int
     source_run_id: str
     reason: str
     raw: str
+    document: str = ""
+    format_name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +109,6 @@ class ImportFormat(Protocol):
 # name → "module:object"; imported when asked for, so that a format's libraries are loaded only where used.
 FORMATS: Mapping[str, str] = {
     "tau2": "ingest.importers.tau2:FORMAT",
-    "tau_bench_v1": "ingest.importers.tau_bench_v1:FORMAT",
 }
 AUTO = "auto"
 

@@ -16,7 +16,7 @@ from ingest.importers.source import SourceFile
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One document and the format that reads it; ``is_found``: nobody named it, it lay in a folder or a zip."""
+    """One document and its format; ``is_found``: nobody named it, it lay in a folder or a zip."""
 
     source: SourceFile
     format: ImportFormat

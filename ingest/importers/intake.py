@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,9 +19,9 @@ from ingest.contract import validate
 from ingest.errors import SourceError
 from ingest.importers import quarantine
 from ingest.importers.coverage import Coverage
-from ingest.importers.formats import Declared, ImportedRun, Reading, Rejected
+from ingest.importers.formats import Declared, ImportedRun, Places, Reading, Rejected
 from ingest.importers.gathering import Document, Part, gather
-from ingest.importers.mapping import load_mappings
+from ingest.importers.mapping import Mappings, load_mappings
 from ingest.importers.recording import Recording
 from ingest.workspace import Workspace
 
@@ -38,7 +38,6 @@ class Intent:
     agent: str | None = None
     mapping_file: Path | None = None
     time_zone: str = "UTC"
-    is_check_only: bool = False
 
 
 @dataclass(kw_only=True)
@@ -56,7 +55,7 @@ class FileReport:
     quarantined: int = 0
     events_written: int = 0
     rejects: list[Rejected] = field(default_factory=list)
-    quarantine_files: list[Path] = field(default_factory=list)
+    quarantine_file: Path | None = None
     scans: dict[tuple[Path, str], Coverage] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
@@ -67,7 +66,6 @@ class IntakeReport:
 
     files: tuple[FileReport, ...]
     agents: Counter[tuple[str, str]]
-    is_check_only: bool = False
 
 
 Progress = Callable[[str, str, int], None]
@@ -78,30 +76,32 @@ def take_in(workspace: Workspace, intent: Intent, progress: Progress | None = No
     """Import ``intent.files`` into the log of ``workspace`` and report what was new.
 
     Raises SourceError or MappingError before anything is written, and WriterError when the log fails; after a
-    failure in the middle the same command carries on. With ``is_check_only`` nothing is written at all.
+    failure in the middle the same command carries on.
     """
-    tell = progress or _silent
-    reading = Reading(
-        places=load_mappings(
-            workspace, team=intent.team, agent=intent.agent, mapping_file=intent.mapping_file
-        ),
-        time_zone=_zone(intent.time_zone),
-    )
+    places = load_mappings(workspace, team=intent.team, agent=intent.agent, mapping_file=intent.mapping_file)
+    agents: Counter[tuple[str, str]] = Counter()
     with _one_at_a_time(workspace):
-        parts = gather(intent.files, intent.format_name)
-        passes = [_Pass(part, reading, tell) for part in parts]
+        passes = _checked(intent, places, progress or _silent)
         for one in passes:
-            one.check()
-        agents: Counter[tuple[str, str]] = Counter()
-        if not intent.is_check_only:
+            one.keep_rejects(workspace)
+        with Recording(workspace, process_name=f"import {intent.format_name}") as recording:
             for one in passes:
-                one.keep_rejects(workspace)
-            with Recording(workspace, process_name=f"import {intent.format_name}") as recording:
-                for one in passes:
-                    one.write(recording, agents)
-    return IntakeReport(
-        files=tuple(one.report for one in passes), agents=agents, is_check_only=intent.is_check_only
-    )
+                one.write(recording, agents)
+    return IntakeReport(files=tuple(one.report for one in passes), agents=agents)
+
+
+def examine(intent: Intent, progress: Progress | None = None) -> IntakeReport:
+    """Read and check ``intent.files`` and write nothing; needs no workspace. Raises SourceError."""
+    passes = _checked(intent, Mappings((), None), progress or _silent)
+    return IntakeReport(files=tuple(one.report for one in passes), agents=Counter())
+
+
+def _checked(intent: Intent, places: Places, tell: Progress) -> list[_Pass]:
+    reading = Reading(places=places, time_zone=_zone(intent.time_zone))
+    passes = [_Pass(part, reading, tell) for part in gather(intent.files, intent.format_name)]
+    for one in passes:
+        one.check()
+    return passes
 
 
 def _silent(step: str, source_name: str, runs: int) -> None:
@@ -116,62 +116,65 @@ class _Pass:
         self._documents = part.documents
         self._stamps = {path: _stamp(path) for path in {one.source.path for one in part.documents}}
         self._damaged: set[int] = set()
-        self._rejects: dict[str, list[Rejected]] = {}
         self._reading = reading
         self._tell = tell
 
     def check(self) -> None:
         """Read every document to its end and validate every event that it would write."""
         for number, document in enumerate(self._documents):
+            coverage = Coverage(path=document.source.path, format_name=document.format.name)
             try:
-                self._check(document)
+                rejects = self._check(document, coverage)
             except SourceError as error:
                 if not document.is_found:
                     raise
                 self._damaged.add(number)
-                self._reject(document, _damaged(document, error))
+                coverage = Coverage(path=document.source.path, format_name=document.format.name)
+                rejects = [_damaged(document, error)]
+            self._count(document, coverage, rejects)
             self._close_between(number)
         self.report.seen = self.report.quarantined + sum(one.found for one in self.report.scans.values())
 
-    def _check(self, document: Document) -> None:
-        runs: list[ImportedRun] = []
-        coverage = self._coverage(document)
+    def _check(self, document: Document, coverage: Coverage) -> list[Rejected]:
+        rejects: list[Rejected] = []
         for item in document.format.read(document.source, self._reading):
             if isinstance(item, Declared):
                 coverage.declare(item.run_count)
             elif isinstance(item, Rejected):
-                self._reject(document, item)
+                rejects.append(item)
             else:
                 for draft in item.drafts:
                     validate(draft.event)
                 coverage.see(item)
-            self._tell("checking", self.report.source_name, coverage.found + self.report.quarantined)
-        del runs
+            self._tell("checking", document.source.title, coverage.found + len(rejects))
+        return rejects
 
-    def _reject(self, document: Document, item: Rejected) -> None:
-        self._coverage(document).rejected += 1
-        self.report.quarantined += 1
-        self.report.rejects.append(item)
-        self._rejects.setdefault(document.format.name, []).append(item)
-
-    def _coverage(self, document: Document) -> Coverage:
-        path, name = document.source.path, document.format.name
-        return self.report.scans.setdefault((path, name), Coverage(path=path, format_name=name))
+    def _count(self, document: Document, coverage: Coverage, rejects: list[Rejected]) -> None:
+        coverage.rejected = len(rejects)
+        key = (document.source.path, document.format.name)
+        known = self.report.scans.get(key)
+        if known is None:
+            self.report.scans[key] = coverage
+        else:
+            known.add(coverage)
+        self.report.quarantined += len(rejects)
+        for reject in rejects:
+            self.report.rejects.append(
+                replace(reject, document=document.source.title, format_name=document.format.name)
+            )
 
     def keep_rejects(self, workspace: Workspace) -> None:
         """Put what was refused into quarantine, with its reason."""
-        for format_name, rejects in self._rejects.items():
-            self.report.quarantine_files.append(
-                quarantine.put(workspace, format_name, self.report.source_name, rejects)
+        if self.report.rejects:
+            self.report.quarantine_file = quarantine.put(
+                workspace, self.report.source_name, self.report.rejects
             )
 
     def write(self, recording: Recording, agents: Counter[tuple[str, str]]) -> None:
         """Append the missing events, count them into the report and the runs into ``agents``."""
         for path, stamp in self._stamps.items():
             if _stamp(path) != stamp:
-                raise SourceError(
-                    f"Import stopped: {path} changed while it was read. Run the command again."
-                )
+                raise SourceError(f"Import stopped: {path} changed while it was read. Run the command again.")
         for number, document in enumerate(self._documents):
             if number not in self._damaged:
                 self._write(document, recording, agents)
@@ -179,9 +182,7 @@ class _Pass:
         for coverage in self.report.scans.values():
             recording.note(coverage.event(self._reading.imported_at))
 
-    def _write(
-        self, document: Document, recording: Recording, agents: Counter[tuple[str, str]]
-    ) -> None:
+    def _write(self, document: Document, recording: Recording, agents: Counter[tuple[str, str]]) -> None:
         report = self.report
         for item in document.format.read(document.source, self._reading):
             if not isinstance(item, ImportedRun):
@@ -198,7 +199,7 @@ class _Pass:
             self._tell("writing", report.source_name, report.new + report.completed + report.known)
 
     def _close_between(self, number: int) -> None:
-        """Give up an archive after its last document, so that a folder of many does not hold them all open."""
+        """Give up an archive after its last document: a folder may hold many."""
         archive = self._documents[number].source.archive
         following = self._documents[number + 1].source.archive if number + 1 < len(self._documents) else None
         if archive is not None and following is not archive:

@@ -15,7 +15,7 @@ _SPACE = " \t\r\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One value of a line file. ``problem`` says why ``value`` could not be read; ``text`` is the line as it came.
+    """One value of a line file; ``problem`` says why ``value`` could not be read, ``text`` is the whole line.
 
     ``number`` counts lines from 1.
     """

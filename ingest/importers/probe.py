@@ -64,7 +64,7 @@ def probe(source: SourceFile) -> Probe:
 
 
 def _probe_list(reader: JsonReader) -> Probe:
-    """A list; or lines, when something follows the first list. A damaged list counts with what it begins with."""
+    """A list; or lines, when something follows it. A damaged list counts with what comes before it."""
     records: list[Json] = []
     try:
         for record in reader.items():
@@ -80,7 +80,7 @@ def _probe_list(reader: JsonReader) -> Probe:
 
 
 def _probe_object(source: SourceFile, reader: JsonReader) -> Probe:
-    """An object; or lines, when something follows it. A damaged object counts with the keys before the damage."""
+    """An object; or lines, when something follows it. A damaged one counts with the keys so far."""
     keys: set[str] = set()
     is_lines = False
     try:

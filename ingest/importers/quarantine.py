@@ -11,26 +11,31 @@ from ingest.importers.formats import Rejected
 from ingest.workspace import Workspace
 
 
-def put(workspace: Workspace, format_name: str, source_name: str, rejects: Sequence[Rejected]) -> Path:
-    """Write ``rejects`` of one source file as JSON lines and return the path; the same reject is kept once.
+def put(workspace: Workspace, source_name: str, rejects: Sequence[Rejected]) -> Path:
+    """Write ``rejects`` of one import argument as JSON lines and return the path; each is kept once.
 
-    A line holds source_file, position (from 0), source_run_id, reason and raw (the run's JSON as it came).
-    The file is replaced in one step, so a crash leaves the old or the new one.
+    A line holds format, source_file, position (from 0), source_run_id, reason and raw (a document of the
+    format with this run alone). The file is replaced in one step, so a crash leaves the old or the new one.
     """
-    path = workspace.quarantine_dir / f"{format_name}-{_file_word(source_name)}.jsonl"
+    path = workspace.quarantine_dir / f"{_file_word(source_name)}.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    lines += [_line(source_name, reject) for reject in rejects]
+    lines += [_line(reject) for reject in rejects]
+    _replace(path, lines)
+    return path
+
+
+def _replace(path: Path, lines: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text("".join(f"{line}\n" for line in dict.fromkeys(lines)), encoding="utf-8")
     temporary.replace(path)
-    return path
 
 
-def _line(source_name: str, reject: Rejected) -> str:
+def _line(reject: Rejected) -> str:
     return json.dumps(
         {
-            "source_file": source_name,
+            "format": reject.format_name,
+            "source_file": reject.document,
             "position": reject.position,
             "source_run_id": reject.source_run_id,
             "reason": reject.reason,

@@ -76,8 +76,6 @@ class Recording:
         if not self._events:
             return
         if self._writer is None:
-            self._writer = LogWriter(
-                self._workspace, recorded_via="import", process_name=self._process_name
-            )
+            self._writer = LogWriter(self._workspace, recorded_via="import", process_name=self._process_name)
         self._writer.append(self._events, self._payloads)
         self._events, self._payloads = [], []

@@ -17,9 +17,11 @@ from collections.abc import Iterator
 import msgspec
 
 from ingest.errors import SourceError
+from ingest.importers.facts import MalformedError
 from ingest.importers.formats import ImportedRun, Reading, Rejected
+from ingest.importers.probe import Probe
 from ingest.importers.source import Json, JsonReader, SourceFile
-from ingest.importers.tau2_run import MalformedError, RunDrafts
+from ingest.importers.tau2_run import RunDrafts
 from ingest.importers.tau2_shape import Header, Simulation
 
 
@@ -27,13 +29,17 @@ class Tau2Format:
     """The importer ``tau2``."""
 
     name = "tau2"
-    summary = "tau2-bench simulation results (.json or .json.gz)"
+    summary = "tau2-bench simulation results"
+
+    def recognises(self, probe: Probe) -> bool:
+        """An object with ``info`` and ``simulations`` (or ``tasks``, when it is cut before them)."""
+        return probe.kind == "object" and (probe.has("info", "simulations") or probe.has("info", "tasks"))
 
     def read(self, source: SourceFile, reading: Reading) -> Iterator[ImportedRun | Rejected]:
         """Runs and rejects in file order. Raises SourceError when the file is no whole tau2 result file."""
         header = _read_header(source)
         with source.open() as stream:
-            reader = JsonReader(stream, source.name)
+            reader = JsonReader(stream, source.title)
             for key in reader.members():
                 if key != "simulations":
                     reader.skip()
@@ -51,7 +57,7 @@ def _read_header(source: SourceFile) -> Header:
     found: Header | None = None
     has_runs = False
     with source.open() as stream:
-        reader = JsonReader(stream, source.name)
+        reader = JsonReader(stream, source.title)
         if not reader.next_is("{"):
             raise _not_tau2(source, "it does not begin with an object")
         for key in reader.members():
@@ -80,7 +86,7 @@ def _convert_header(source: SourceFile, raw: Json) -> Header:
 
 def _not_tau2(source: SourceFile, problem: str) -> SourceError:
     return SourceError(
-        f"Nothing imported: {source.name} is no tau2 result file: {problem}. "
+        f"Nothing imported: {source.title} is no tau2 result file: {problem}. "
         "A result file is {timestamp, info, tasks, simulations}; leave other files out, or name their format."
     )
 
@@ -97,5 +103,5 @@ def _read_simulation(
             position=position,
             source_run_id=given if isinstance(given, str) else "",
             reason=str(error),
-            raw=json.dumps(raw, ensure_ascii=True),
+            raw=json.dumps({"info": msgspec.to_builtins(header), "simulations": [raw]}),
         )

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from ingest.contract import Value, derived_event_id
+from ingest.importers.facts import MalformedError
 from ingest.importers.figures import is_unicode, millionths, nano_usd, nanoseconds, provider_of
 from ingest.importers.formats import Draft, EventDict, ImportedRun, Reading
 from ingest.importers.source import SourceFile
@@ -25,10 +26,6 @@ END_STATES = {
     "infrastructure_error": ("failed", "infrastructure_error"),
 }
 UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-class MalformedError(Exception):
-    """A simulation that cannot be taken in; the text says why. The format turns it into a reject."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,14 @@ class Person:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Company:
+    """The company and the IANA time zone in which pages show times."""
+
+    name: str
+    time_zone: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hold:
     """Money held for one model call in flight: its run, USD, and age in seconds."""
 
@@ -116,6 +124,36 @@ class Desk:
 
     def people(self) -> list[Person]:
         """Everybody declared, by name. Raises RegistryNotApplied when nothing was applied."""
+        raise NotImplementedError
+
+    def company(self) -> Company:
+        """The company as declared; the frame of every page shows it."""
+        raise NotImplementedError
+
+    def teams(self) -> dict[str, str]:
+        """Every declared team, id to name; names only, no access rule."""
+        raise NotImplementedError
+
+    def may_export(self, person_id: str) -> None:
+        """Return when the person may export_data. Raises AccessRefused with the rule otherwise."""
+        raise NotImplementedError
+
+    def record_export(
+        self,
+        person_id: str,
+        *,
+        export_id: str,
+        export_format: str,
+        row_count: int,
+        content_sha256: str,
+        filter_text: str,
+        scope: str,
+    ) -> str:
+        """Write ``export_created`` and return its event id; it is durable in the log when this returns.
+
+        The files become visible only afterwards. Raises AccessRefused as :meth:`may_export`, RelayError when
+        the event could not be brought into the log.
+        """
         raise NotImplementedError
 
     def wallets(self, person_id: str) -> list[Wallet]:

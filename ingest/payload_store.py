@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from ingest.errors import SegmentError
 from ingest.log.disk import make_folder, publish, sync_folder
 from ingest.log.wal import WalName, insist_on_all, wal_names
-from ingest.payloads import Payload, PayloadReader, commitment, month_of, open_payload_dir, payload_id_of
+from ingest.payloads import Payload, PayloadReader, is_payload_id, is_proven, month_of, open_payload_dir
 from ingest.workspace import Workspace
 
 # A text is 1 kB to 20 kB; a group of this size is read in one go to find the texts of one run.
@@ -103,13 +103,15 @@ def _month_file(workspace: Workspace, name: WalName, month: str) -> _MonthFile:
 
 
 def read_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str, str | None]:
-    """The text of each payload id; None when it is erased or was never kept.
+    """The text of each payload id, in the order asked; None when it is erased or was never kept.
 
     Reads the sealed files of the ids' months and the durable lines of open writers. Raises SegmentError
     when a text does not have the commitment that its id states.
     """
-    wanted = set(payload_ids)
-    found: dict[str, str | None] = dict.fromkeys(wanted)
+    found: dict[str, str | None] = dict.fromkeys(payload_ids)
+    wanted = {payload_id for payload_id in found if is_payload_id(payload_id)}
+    if not wanted:
+        return found
     # Open files first: a file that is sealed meanwhile is then found by the second look.
     for payload in _open_payloads(workspace, wanted):
         found[payload.payload_id] = _proven(payload.payload_id, payload.salt, payload.content)
@@ -192,7 +194,7 @@ def _sealed_payloads(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes,
 
 
 def _proven(payload_id: str, salt: bytes, content: str) -> str:
-    if payload_id_of(month_of(payload_id), commitment(salt, content)) != payload_id:
+    if not is_proven(payload_id, salt, content):
         raise SegmentError(
             f"Payload changed: the text of {payload_id} does not have the commitment that the log holds. "
             "Run `fleetbook verify --level 2` and restore the payload file from a backup."

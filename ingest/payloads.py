@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,7 +27,8 @@ PayloadKind: TypeAlias = Literal["task", "answer", "turn", "arguments", "result"
 PAYLOAD_KINDS: tuple[str, ...] = get_args(PayloadKind)
 PAYLOAD_LABEL = b"fleetbook/payload/v1\0"
 _SALT_BYTES = 32
-ID_HEX = 32
+ID_HEX = 32  # 128 bits of the commitment: nobody finds another text for them
+_PAYLOAD_ID = re.compile(rf"p[0-9]{{6}}-[0-9a-f]{{{ID_HEX}}}")
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -63,9 +65,19 @@ def payload_id_of(month: str, commit: str) -> str:
     return f"p{month.replace('-', '')}-{commit[:ID_HEX]}"
 
 
+def is_payload_id(text: str) -> bool:
+    """True for text in the form of a payload id; anything else names no payload and no folder."""
+    return _PAYLOAD_ID.fullmatch(text) is not None
+
+
 def month_of(payload_id: str) -> str:
     """The month in a payload id, as "2026-11"."""
     return f"{payload_id[1:5]}-{payload_id[5:7]}"
+
+
+def is_proven(payload_id: str, salt: bytes, content: str) -> bool:
+    """True when salt and content give the commitment that the id states."""
+    return payload_id_of(month_of(payload_id), commitment(salt, content)) == payload_id
 
 
 def open_payload_dir(workspace: Workspace) -> Path:

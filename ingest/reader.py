@@ -105,7 +105,7 @@ def payload_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str,
 
 
 def _tables(workspace: Workspace, columns: list[str], key: str, wanted: str) -> Iterator[pa.Table]:
-    """Tables with ``columns`` that may hold rows whose ``key`` is ``wanted``; other row groups are not read."""
+    """Tables with ``columns`` that may hold rows whose ``key`` is ``wanted``; others are not read."""
     with look(workspace) as view:
         for segment in view.segments:
             yield from _row_groups(workspace.lake_dir / segment.file, columns, key, wanted)

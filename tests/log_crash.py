@@ -1,4 +1,4 @@
-"""Writers and recoveries that are killed at random moments; run as ``python -m tests.log_crash WORKSPACE SEED ROUNDS``.
+"""Writers and recoveries that are killed at random moments: ``python -m tests.log_crash FOLDER SEED ROUNDS``.
 
 Every child is killed by a timer signal without a handler, at a random moment, as ``kill -9`` would. What a
 writer was told to be durable goes to a file of acknowledgements before the next append. One process forks
@@ -68,7 +68,8 @@ def main(root: Path, seed: int, rounds: int) -> None:
             for index in range(WRITERS)
         ]
         children += [
-            killed_after(dice.uniform(0.003, RECOVERY_LIFE), lambda: recover(workspace)) for _ in range(RECOVERIES)
+            killed_after(dice.uniform(0.003, RECOVERY_LIFE), lambda: recover(workspace))
+            for _ in range(RECOVERIES)
         ]
         for child in children:
             os.waitpid(child, 0)

@@ -1,4 +1,4 @@
-"""The attack matrix: whatever is done to a finished log is caught, and the report names the word and the place."""
+"""The attack matrix: whatever is done to a finished log is caught, and the report names word and place."""
 
 from __future__ import annotations
 
@@ -240,7 +240,11 @@ def test_a_file_deleted_with_its_manifest_line_is_caught(log: Log) -> None:
     log.path(1).unlink()
     write_manifest(log.workspace, [entry for number, entry in enumerate(log.entries) if number != 1])
     report = verify(log.workspace, 1)
-    assert {finding.code for finding in report.findings} == {"seq_gap", "manifest_truncated", "manifest_rewritten"}
+    assert {finding.code for finding in report.findings} == {
+        "seq_gap",
+        "manifest_truncated",
+        "manifest_rewritten",
+    }
     gap = next(finding for finding in report.findings if finding.code == "seq_gap")
     assert (gap.object, gap.detail) == (f"writer {writer_id}", f"events {first} to {last} are missing")
 

@@ -65,7 +65,8 @@ CT_CONSISTENCY = {
 C2SP_VKEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 C2SP_NOTE = (
     "This is an example message.\n\n"
-    "— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
+    "— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYj"
+    "OBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
 )
 
 
@@ -108,7 +109,13 @@ def test_the_published_note_opens_with_its_key() -> None:
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("example message", "other message"), ("Uw2Q", "Vw2Q"), ("Okn8", "Okn9"), ("foo U", "bar U"), ("— ", "- ")],
+    [
+        ("example message", "other message"),
+        ("Uw2Q", "Vw2Q"),
+        ("Okn8", "Okn9"),
+        ("foo U", "bar U"),
+        ("— ", "- "),
+    ],
 )
 def test_a_changed_note_does_not_open(old: str, new: str) -> None:
     assert old in C2SP_NOTE
@@ -116,7 +123,9 @@ def test_a_changed_note_does_not_open(old: str, new: str) -> None:
         Verifier.parse(C2SP_VKEY).open(C2SP_NOTE.replace(old, new))
 
 
-@pytest.mark.parametrize("key", ["", "a+b", C2SP_VKEY.replace("530d", "530e"), C2SP_VKEY.replace("Aek", "Bek")])
+@pytest.mark.parametrize(
+    "key", ["", "a+b", C2SP_VKEY.replace("530d", "530e"), C2SP_VKEY.replace("Aek", "Bek")]
+)
 def test_a_damaged_key_is_refused(key: str) -> None:
     with pytest.raises(NotaryError, match="No key"):
         Verifier.parse(key)
@@ -129,6 +138,7 @@ def test_a_checkpoint_has_the_form_of_the_specification_and_survives_a_round() -
     assert text == "fleetbook.local/test\n8\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n"
     assert Checkpoint.parse(text) == checkpoint
 
+
 # printf 'fleetbook/writer/v1\\0w1' | sha256sum, and the same over event label, that value and {"a":1}.
 WRITER_HEAD = "cfc084e6d105ff1562d5cb11ad2be885ea2bed703b48adb4757cc6d33dc76a50"
 EVENT_HEAD = "0f8b08352ac85c42ca3469b1c9655af8ff0e21a922596cb6f0bf6438835e6c99"
@@ -138,7 +148,6 @@ def test_the_chain_is_what_the_documentation_says() -> None:
     head = first_head("w1")
     assert head.hex() == WRITER_HEAD
     assert next_head(head, b'{"a":1}').hex() == EVENT_HEAD
-
 
 
 def test_the_notary_signs_a_log_that_grew(workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import os
 import subprocess
@@ -54,14 +55,23 @@ def test_the_writer_fills_its_columns_and_keeps_what_an_event_brings(
         writer.append([started("r1"), started("r1", 1, recorded_via="demo", is_demo=True, recorded_at=AT)])
     plain, own = run_events(workspace, "r1")
     assert plain["recorded_at"] == clock()
-    assert (plain["recorded_via"], plain["is_demo"], plain["writer_id"]) == ("runner", False, writer.writer_id)
+    assert (plain["recorded_via"], plain["is_demo"], plain["writer_id"]) == (
+        "runner",
+        False,
+        writer.writer_id,
+    )
     assert (own["recorded_via"], own["is_demo"], own["recorded_at"]) == ("demo", True, AT)
 
 
 def test_a_chain_begins_with_writer_opened_and_ends_with_writer_closed(workspace: Workspace) -> None:
     write_runs(workspace, "r1", 2)
     rows = stored_rows(list(workspace.lake_dir.rglob("*.parquet")))
-    assert [row["event_type"] for row in rows] == ["writer_opened", "run_started", "run_started", "writer_closed"]
+    assert [row["event_type"] for row in rows] == [
+        "writer_opened",
+        "run_started",
+        "run_started",
+        "writer_closed",
+    ]
     assert [row["seq"] for row in rows] == [0, 1, 2, 3]
     assert rows[0]["process_name"] == "r1"
     assert rows[3]["declared_count"] == 4
@@ -124,7 +134,7 @@ def test_a_full_line_file_is_sealed_and_the_chain_goes_on(workspace: Workspace) 
     entries = manifest_entries(workspace)
     assert len(entries) > 3
     assert {entry["writer_id"] for entry in entries} == {writer_id}
-    for before, after in zip(entries, entries[1:], strict=False):
+    for before, after in itertools.pairwise(entries):
         assert after["first_seq"] == before["last_seq"] + 1
         assert after["prev_head"] == before["head"]
     assert entries[-1]["last_seq"] == 101
@@ -149,7 +159,7 @@ def test_a_closed_writer_takes_no_more_events(workspace: Workspace) -> None:
         writer.append([started("r1")])
 
 
-# What a process does whose disk takes no more than a few kilobytes: RLIMIT_FSIZE cuts a write short, then fails it.
+# A disk that takes no more than a few kilobytes: RLIMIT_FSIZE cuts one write short and fails the next.
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
@@ -294,7 +304,7 @@ def test_payloads_are_durable_before_the_events_that_name_them(
     fdatasync = os.fdatasync
 
     def sync(fd: int) -> None:
-        order.append(Path(os.readlink(f"/proc/self/fd/{fd}")).parent.name)
+        order.append(Path(f"/proc/self/fd/{fd}").readlink().parent.name)
         fdatasync(fd)
 
     with LogWriter(workspace, recorded_via="runner", process_name="test") as writer:
@@ -313,5 +323,7 @@ def test_the_body_is_the_row_and_nothing_else(workspace: Workspace, tmp_path: Pa
     row = next(row for row in stored_rows(snapshot(workspace, tmp_path).files) if row["seq"] == 1)
     assert row == open_row
     told = parse_body(row["body"])
-    assert told == {key: value for key, value in row.items() if value is not None and key not in ("body", "hash")}
+    assert told == {
+        key: value for key, value in row.items() if value is not None and key not in ("body", "hash")
+    }
     assert (row["agent_id"], row["agent_version"]) == (odd, 9_007_199_254_740_991)

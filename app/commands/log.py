@@ -1,4 +1,4 @@
-"""``fleetbook verify``, ``notarise``, ``recover`` and ``log status``: the event log, checked and kept in order."""
+"""``fleetbook verify``, ``notarise``, ``recover`` and ``log status``: the log, checked and in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from ingest.log.findings import VerifyReport
 
-LEVEL_HELP = "1: chains and columns · 2: every file, manifest line and payload hashed again · 3: against checkpoints kept outside."
+LEVEL_HELP = (
+    "1: chains and columns · 2: every file, manifest line and payload hashed again · "
+    "3: against checkpoints kept outside."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -105,7 +108,8 @@ def _print_report(console: Console, report: VerifyReport) -> None:
     else:
         number = len(report.findings)
         console.print(
-            f"{number} finding{'s' if number != 1 else ''}. Keep everything as it is; docs/log.md says what each word means.",
+            f"{number} finding{'s' if number != 1 else ''}. Keep everything as it is; "
+            "docs/log.md says what each word means.",
             style="red",
             highlight=False,
             soft_wrap=True,
@@ -175,7 +179,8 @@ def log_status() -> None:
     table.add_row("sealed events", f"{state.sealed_events:,} of {state.writer_count:,} writers")
     table.add_row(
         "segments",
-        f"{state.segment_count:,} ({_megabytes(state.segment_bytes)}), {state.recovered_segments:,} recovered",
+        f"{state.segment_count:,} ({_megabytes(state.segment_bytes)}), "
+        f"{state.recovered_segments:,} recovered",
     )
     table.add_row("payload files", f"{state.payload_files:,} ({_megabytes(state.payload_bytes)})")
     table.add_row(

@@ -1,4 +1,4 @@
-"""The notary: signs checkpoints of the manifest's tree, and refuses a tree that does not continue the last one.
+"""The notary: signs checkpoints of the manifest's tree, and refuses one that does not continue the last.
 
 What it remembers lies beside its key. A key outside the workspace, readable by the notary only, protects
 against someone who can write the workspace; a key inside protects against accidents.
@@ -64,7 +64,7 @@ def checkpoint_files(workspace: Workspace) -> list[Path]:
 
 
 def known_verifier(workspace: Workspace) -> Verifier | None:
-    """The notary's public key: from its key file where that is readable, else from ``checkpoints/notary.vkey``."""
+    """The notary's public key: from its key file if that is readable, else ``checkpoints/notary.vkey``."""
     key_file, vkey_file = key_path(workspace), workspace.checkpoint_dir / VKEY_FILE
     if os.access(key_file, os.R_OK):
         return Signer.parse(key_file.read_text(encoding="utf-8")).verifier
@@ -74,7 +74,7 @@ def known_verifier(workspace: Workspace) -> Verifier | None:
 
 
 def last_signed(key_file: Path, verifier: Verifier) -> Checkpoint | None:
-    """The checkpoint the notary remembers having signed last, or None. Raises NotaryError when it is damaged."""
+    """The checkpoint that the notary remembers, or None. Raises NotaryError when it is damaged."""
     memory = memory_path(key_file)
     if not os.access(memory, os.R_OK):
         return None
@@ -176,6 +176,6 @@ def _insist_on_continuation(
     raise NotaryRefusal(
         f"Not signed: {workspace.manifest_file} {what} the log signed before "
         f"({now.size} lines now, {before.size} then, root {before.root.hex()[:16]}…). "
-        "The log was truncated or rewritten: keep everything as it is, run `fleetbook verify --level 3 --against` "
+        "The log was truncated or rewritten: keep everything as it is, run `fleetbook verify --against` "
         "with a checkpoint kept elsewhere, and restore manifest.jsonl from a backup."
     )

@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyReport:
-    """The result of a verification at ``level``; ``notes`` are what a reader must know beside the findings."""
+    """The result of a verification at ``level``; ``notes`` are what to know beside the findings."""
 
     level: int
     ok: bool

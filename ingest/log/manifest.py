@@ -106,7 +106,7 @@ class Manifest:
 
     @contextmanager
     def frozen(self) -> Iterator[list[bytes]]:
-        """The lines (without LF), durable; nobody adds one, and nothing is sealed, inside the ``with`` block."""
+        """The lines (without LF), durable; while the ``with`` block lasts, nobody adds one or seals."""
         with self._locked(fcntl.LOCK_SH) as fd:
             # A process may have died between its write and its fsync; what is read here may be signed.
             sync_file(fd)

@@ -36,7 +36,7 @@ def tree_root(entries: Sequence[bytes]) -> bytes:
 
 
 def prefix_roots(entries: Sequence[bytes], sizes: Iterable[int]) -> dict[int, bytes]:
-    """The root of the first n ``entries`` for each n of ``sizes`` that is not larger than the tree, in one pass."""
+    """The root of the first n ``entries`` for each n of ``sizes`` up to the tree's size, in one pass."""
     wanted = {size for size in sizes if 0 <= size <= len(entries)}
     found = {0: tree_root([])} if 0 in wanted else {}
     perfect: list[tuple[int, bytes]] = []  # heights and roots of the perfect subtrees so far, largest first
@@ -92,7 +92,7 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], 
 
 
 def consistency_proof(entries: Sequence[bytes], old_size: int) -> list[bytes]:
-    """PROOF(old_size, entries): the tree of the first ``old_size`` entries begins this one. Raises IndexError."""
+    """PROOF(old_size, entries): the tree of the first ``old_size`` begins this one. Raises IndexError."""
     if not 0 < old_size <= len(entries):
         raise IndexError(f"no tree of {old_size} in a tree of {len(entries)}")
     return _subproof([leaf_hash(entry) for entry in entries], old_size, is_whole=True)

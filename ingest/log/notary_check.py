@@ -1,4 +1,4 @@
-"""The manifest against the checkpoints: those in the workspace, what the notary remembers, and those kept outside."""
+"""The manifest against the checkpoints: in the workspace, in the notary's memory, and kept outside."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def check_checkpoints(
 ) -> Signed:
     """Compare the manifest's ``lines`` with every checkpoint there is.
 
-    Raises NotaryError when ``vkey`` is no key or a file of ``against`` cannot be read: then it was not checked.
+    Raises NotaryError when ``vkey`` is no key or a file of ``against`` cannot be read: it was not checked.
     """
     signed = Signed()
     verifier = Verifier.parse(vkey) if vkey else known_verifier(workspace)
     if verifier is None:
         if against:
             raise NotaryError(
-                f"Not verified: there is no notary key in {workspace.checkpoint_dir} to read the named checkpoints "
-                "with. Add --vkey with the key that came with them."
+                f"Not verified: there is no notary key in {workspace.checkpoint_dir} to read the named "
+                "checkpoints with. Add --vkey with the key that came with them."
             )
         signed.findings.append(_nothing_signed())
         return signed
@@ -98,7 +98,7 @@ def _nothing_signed() -> Finding:
     return Finding(
         code="checkpoint_missing",
         object="checkpoints/",
-        detail="nothing was ever signed: run `fleetbook notarise` and keep a copy of the checkpoint elsewhere",
+        detail="nothing was ever signed: run `fleetbook notarise`, keep a copy of the checkpoint elsewhere",
     )
 
 
@@ -115,8 +115,8 @@ def _newest_missing(newest: int, everything: dict[str, Checkpoint]) -> Iterator[
 def _notes(workspace: Workspace, size: int, newest: int) -> Iterator[str]:
     if newest < size:
         yield (
-            f"{size - max(newest, 0)} manifest lines are newer than the newest checkpoint: nothing signed covers "
-            "them yet. Run `fleetbook notarise`."
+            f"{size - max(newest, 0)} manifest lines are newer than the newest checkpoint: "
+            "nothing signed covers them yet. Run `fleetbook notarise`."
         )
     if is_key_in_workspace(workspace) and key_path(workspace).exists():
         yield (
@@ -124,4 +124,4 @@ def _notes(workspace: Workspace, size: int, newest: int) -> Iterator[str]:
             f"Set {KEY_VARIABLE} to a file that only the notary can read, and keep checkpoints elsewhere."
         )
     elif not memory_path(key_path(workspace)).exists():
-        yield "The notary's memory is not readable here: a rollback shows only against a checkpoint kept outside."
+        yield "The notary's memory is not readable here: only a checkpoint from outside shows a rollback."

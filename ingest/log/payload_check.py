@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from ingest.log.findings import Finding, event_name
 from ingest.log.rows import NAMED_PER_KIND, LogEvent
 from ingest.payload_store import StoreDamage, stored_payloads
-from ingest.payloads import ID_HEX, commitment, month_of, payload_id_of
+from ingest.payloads import ID_HEX, is_proven
 from ingest.workspace import Workspace
 
 _ID_PREFIX = len("p202611-")
@@ -43,7 +43,7 @@ def check_payloads(
             continue
         ids: list[str] = []
         for payload_id, salt, content in block.rows:
-            if payload_id_of(month_of(payload_id), commitment(salt, content)) != payload_id:
+            if not is_proven(payload_id, salt, content):
                 detail = "salt and content do not give the commitment in its id"
                 _add(found, "payload_changed", f"payload {payload_id} in {block.file}", detail)
             ids.append(payload_id)
@@ -64,7 +64,7 @@ def _add(found: PayloadCheck, code: str, what: str, detail: str) -> None:
 
 
 def _wrong_ids(table: pa.Table) -> Iterator[Finding]:
-    """A payload id holds the first half of the commitment; an event in which they differ names another text."""
+    """A payload id holds the first half of the commitment; where they differ, it names another text."""
     stated = pc.utf8_slice_codeunits(table["payload_id"], _ID_PREFIX, _ID_PREFIX + ID_HEX)
     meant = pc.utf8_slice_codeunits(table["payload_commit"], 0, ID_HEX)
     for row in pc.indices_nonzero(pc.fill_null(pc.not_equal(stated, meant), True)).to_pylist():

@@ -36,12 +36,17 @@ def _columns_of(event_types: frozenset[str]) -> pa.Schema:
     return pa.schema([field for field in arrow_schema() if field.name in names])
 
 
-def event_table(chunk: Chunk) -> pa.Table:
-    """The rows of ``chunk`` in the contract's schema. Raises SegmentError when a body is no event of it."""
+def event_table(chunk: Chunk, columns: pa.Schema | None = None) -> pa.Table:
+    """The rows of ``chunk`` in the contract's schema.
+
+    ``columns`` are those that the bodies may carry, if the caller knows. Raises SegmentError when a body is
+    no event of the contract, or carries another column.
+    """
     schema = arrow_schema()
     content = b"\n".join(chunk.bodies)
-    event_types = frozenset(match.decode() for match in set(_EVENT_TYPE.findall(content)))
-    options = pj.ParseOptions(explicit_schema=_columns_of(event_types), unexpected_field_behavior="error")
+    if columns is None:
+        columns = _columns_of(frozenset(match.decode() for match in set(_EVENT_TYPE.findall(content))))
+    options = pj.ParseOptions(explicit_schema=columns, unexpected_field_behavior="error")
     reading = pj.ReadOptions(block_size=max(_JSON_BLOCK_BYTES, 2 * max(map(len, chunk.bodies))))
     try:
         parsed = pj.read_json(pa.BufferReader(content), read_options=reading, parse_options=options)

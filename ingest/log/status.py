@@ -15,7 +15,7 @@ from ingest.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class OpenWriter:
-    """A writer with events that are not sealed: how many, in how many bytes, and whether its process lives."""
+    """A writer with unsealed events: how many, in how many bytes, and whether its process lives."""
 
     writer_id: str
     event_count: int

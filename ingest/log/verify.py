@@ -1,4 +1,4 @@
-"""Verification: everything the log claims about itself, computed again, with every row, file and writer named."""
+"""Verification: everything the log claims is computed again; every row, file and writer is named."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ __all__ = ["Finding", "VerifyReport", "verify"]
 
 # Hashing holds Python's lock, decoding does not: two threads use the second core for decoding.
 _THREADS = 2
+_BATCH_ROWS = 16_000  # as quick as whole row groups, with a quarter of the memory
 
 
 def verify(
@@ -130,8 +131,8 @@ def _check_segment(path: Path, segment: Segment, found: ChainCheck, *, is_hashed
                 "file_changed", name, f"its SHA-256 is not {segment.file_sha256[:16]}… as in the manifest"
             )
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for group in range(file.num_row_groups):
-                found.check(widened(file.read_row_group(group)))
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+                found.check(widened(pa.table(batch)))
     except FileNotFoundError:
         found.is_unread = True
         detail = f"it held events {segment.first_seq} to {segment.last_seq} of {segment.writer_id}"
@@ -265,7 +266,7 @@ def _check_unknown_files(view: View) -> Iterator[Finding]:
     known = {segment.file for segment in view.segments}
     in_flight = {(name.writer_id, str(name.first_seq)) for name in view.line_files}
     for file in view.sealed_files:
-        writer_id, first_seq, _ = (Path(file).stem.rsplit("-", 2) + ["", ""])[:3]
+        writer_id, first_seq, _ = [*Path(file).stem.rsplit("-", 2), "", ""][:3]
         # Renamed but not yet in the manifest: its line file is still there, and nobody reads it before.
         if file not in known and (writer_id, first_seq) not in in_flight:
             detail = "it is not in the manifest; no page and no report reads it"

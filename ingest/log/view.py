@@ -16,7 +16,7 @@ from ingest.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class OpenFile:
-    """A line file that is not sealed: its name, an open descriptor, and its bytes at the moment of the look."""
+    """A line file that is not sealed: its name, an open descriptor, its size at the moment of the look."""
 
     name: WalName
     fd: int

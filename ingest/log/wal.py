@@ -141,7 +141,7 @@ class Chunk:
 
 
 def complete_lines(fd: int, size: int) -> Iterator[list[bytes]]:
-    """The lines in the first ``size`` bytes of ``fd``, without LF, block by block; an unfinished one is left out."""
+    """The finished lines in the first ``size`` bytes of ``fd``, without LF, block by block."""
     offset = 0
     rest = b""
     while offset < size:

@@ -1,0 +1,117 @@
+"""The log's commands: what they print and how they end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from ingest.log.findings import FINDINGS
+from ingest.log.writer import LogWriter
+from ingest.workspace import Workspace
+from tests.log_events import started, write_runs
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def fleetbook(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Run the command as the terminal does: (exit code, stdout, stderr)."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("FLEETBOOK_NOTARY_KEY", raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fleetbook", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, error = capsys.readouterr()
+        return int(end.value.code or 0), out, error
+
+    return run
+
+
+def test_the_month_of_a_log_from_the_command_line(
+    workspace: Workspace, fleetbook: Command, tmp_path: Path
+) -> None:
+    write_runs(workspace, "r1", 5, payload_every=2)
+    code, out, _ = fleetbook("verify")
+    assert code == 1
+    assert "checkpoint_missing" in out
+    assert "fleetbook notarise" in out
+
+    code, note, _ = fleetbook("notarise")
+    assert code == 0
+    assert note.startswith("fleetbook.local/")
+    kept = tmp_path / "mailbox.checkpoint"
+    kept.write_text(note, encoding="utf-8")
+
+    code, out, _ = fleetbook("verify")
+    assert (code, "Nothing was found at level 2." in out) == (0, True)
+    assert "accidents only" in out
+    code, out, _ = fleetbook("verify", "--against", str(kept))
+    assert (code, "Nothing was found at level 3." in out) == (0, True)
+
+    dead = LogWriter(workspace, recorded_via="runner", process_name="dies")
+    dead.append([started("r2")])
+    writer_id = dead.writer_id
+    del dead
+    code, out, _ = fleetbook("log", "status")
+    assert (code, "dead: run `fleetbook recover`" in out) == (0, True)
+    code, out, _ = fleetbook("recover")
+    assert (code, out) == (0, f"Sealed writer {writer_id}: 2 events.\n")
+    code, out, _ = fleetbook("recover")
+    assert (code, out) == (0, "Nothing to recover.\n")
+    code, out, _ = fleetbook("log", "status")
+    assert "1 of 3 manifest lines" in out
+    assert "No open writers." in out
+
+
+def test_findings_end_with_one_and_are_there_as_json(workspace: Workspace, fleetbook: Command) -> None:
+    write_runs(workspace, "r1", 5)
+    fleetbook("notarise")
+    (file,) = workspace.lake_dir.rglob("*.parquet")
+    file.unlink()
+    code, out, _ = fleetbook("verify", "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert (report["level"], report["ok"]) == (2, False)
+    (finding,) = report["findings"]
+    assert finding["code"] == "file_missing"
+    assert finding["object"] == f"file {file.relative_to(workspace.lake_dir)}"
+
+
+def test_what_cannot_be_checked_ends_with_two(
+    workspace: Workspace, fleetbook: Command, tmp_path: Path
+) -> None:
+    code, _, error = fleetbook("verify", "--level", "3")
+    assert (code, "Add --against FILE" in error) == (2, True)
+    fleetbook("notarise")
+    code, _, error = fleetbook("verify", "--against", str(tmp_path / "nothing"))
+    assert (code, "cannot be read" in error) == (2, True)
+    workspace.manifest_file.unlink(missing_ok=True)
+    workspace.manifest_file.mkdir()
+    code, _, error = fleetbook("verify")
+    assert (code, "Not verified: " in error) == (2, True)
+    code, _, error = fleetbook("verify", "--workspace", str(tmp_path / "nowhere"))
+    assert (code, "No workspace" in error) == (2, True)
+
+
+def test_a_refused_signature_ends_with_one(workspace: Workspace, fleetbook: Command) -> None:
+    write_runs(workspace, "r1", 5)
+    fleetbook("notarise")
+    workspace.manifest_file.write_text("", encoding="utf-8")
+    code, out, error = fleetbook("notarise")
+    assert (code, out) == (1, "")
+    assert "Not signed" in error
+
+
+def test_every_word_of_a_finding_is_explained(repository: Path) -> None:
+    page = (repository / "docs" / "log.md").read_text(encoding="utf-8")
+    for code, meaning in FINDINGS.items():
+        assert f"| `{code}` | {meaning} |" in page

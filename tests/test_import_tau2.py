@@ -363,7 +363,7 @@ def told(workspace: Workspace) -> list[str]:
     files = [str(path) for path in snapshot(workspace, workspace.root / "look").files]
     query = """
         select body from read_parquet($1, hive_partitioning = false)
-        where recorded_via = 'import:tau2' order by event_id
+        where recorded_via = 'import:tau2' and run_id is not null order by event_id
     """
     with duckdb.connect() as connection:
         events = [json.loads(body) for (body,) in connection.execute(query, [files]).fetchall()]

@@ -7,8 +7,12 @@ import, so that a second import, or a grown snapshot of the same run, repeats th
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+
+import msgspec
 
 from ingest.contract import Value, derived_event_id, validate
 from ingest.errors import ContractError
@@ -23,8 +27,8 @@ from ingest.importers.facts import (
     json_text,
 )
 from ingest.importers.figures import is_unicode, provider_of
-from ingest.importers.formats import Draft, EventDict, ImportedRun, Places
-from ingest.importers.times import EPOCH
+from ingest.importers.formats import Draft, EventDict, ImportedRun, Places, Rejected
+from ingest.importers.times import EPOCH, TimeError
 
 # Verdicts and corrections come after a run; they are not among the events that its end declares.
 AFTER_THE_RUN = ("outcome_recorded", "intervention_recorded")
@@ -280,4 +284,22 @@ class RunDraft:
                 raise MalformedError(f"a text of {event_type} is no valid Unicode")
         self._drafts.append(
             Draft(event=event, occurred_at=occurred_at, text=text or None, text_kind=text_kind)
+        )
+
+
+def attempt(
+    build: Callable[[], ImportedRun], *, raw: object, position: int = 0, source_run_id: str = ""
+) -> ImportedRun | Rejected:
+    """The run that ``build`` makes, or a reject with the reason; ``raw`` is kept as a document of its own.
+
+    ``raw`` is decoded JSON, or text.
+    """
+    try:
+        return build()
+    except (msgspec.ValidationError, MalformedError, TimeError) as error:
+        return Rejected(
+            position=position,
+            source_run_id=source_run_id if is_unicode(source_run_id) else "",
+            reason=str(error),
+            raw=raw if isinstance(raw, str) else json.dumps(raw),
         )

@@ -44,7 +44,8 @@ class Version(NamedTuple):
 class Control:
     """The control plane of one workspace. Thread-safe; one object per process; close it at the end.
 
-    ``process_name`` is how its events' writer is called in the log, ``recorded_via`` the way in.
+    ``process_name`` is how its events' writer is called in the log, ``recorded_via`` the way in. What happens
+    in a demo workspace is demo data, unless ``is_demo`` says otherwise.
     """
 
     def __init__(
@@ -53,11 +54,16 @@ class Control:
         *,
         process_name: str = "fleetbook",
         recorded_via: str = "runner",
-        is_demo: bool = False,
+        is_demo: bool | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self.workspace = workspace
-        self.store = Store(workspace.control_url, clock=clock, recorded_via=recorded_via, is_demo=is_demo)
+        self.store = Store(
+            workspace.control_url,
+            clock=clock,
+            recorded_via=recorded_via,
+            is_demo=workspace.is_demo if is_demo is None else is_demo,
+        )
         self.presence = Presence(workspace)
         self.relay = Relay(self.store, workspace, self.presence, process_name)
         self._applied: tuple[int, Registry] | None = None

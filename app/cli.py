@@ -17,6 +17,9 @@ from runner.errors import RunnerError
 
 # In the order of `fleetbook --help`: modules of app/commands, each with register(app).
 COMMAND_MODULES: tuple[str, ...] = (
+    "app.commands.registry",
+    "app.commands.runs",
+    "app.commands.worker",
     "app.commands.log",
     "app.commands.imports",
     "app.commands.build",

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Sequence
 
 from runner.agent.govern import GovernedAgent, build_agent
-from runner.agent.loop import Outcome, play
+from runner.agent.loop import Outcome, end_run, play
 from runner.agent.models import build_model
 from runner.agent.progress import Watch, nobody
 from runner.agent.session import Pacing, Session
 from runner.control import recover, runs
 from runner.control.plane import Control
 from runner.control.runs import Run
-from runner.errors import LeaseLost
+from runner.errors import LeaseLost, ModelUnusable, ToolUnusable
 
 # One process, many runs: they wait for models most of the time.
 CONCURRENCY = 100
@@ -32,30 +32,42 @@ class Worker:
     async def play(self, run_id: str) -> Outcome | None:
         """Play one run until it ends or waits; None when another worker has it, or it cannot go on now.
 
-        Raises RelayError, ModelUnusable, ToolUnusable.
+        Raises RelayError: then the run stays as it is, and the next worker goes on.
         """
         run = self._control.run(run_id)
         session = self._claim(run)
         if session is None:
             return None
         try:
-            return await play(session, self._agent(session))
+            agent = self._agent(session)
+            return await play(session, agent)
+        except (ModelUnusable, ToolUnusable) as error:
+            # Nobody can play this version as it is: better an ended run with the reason than one that hangs.
+            return await end_run(session, "failed", reason=str(error), error_type=type(error).__name__)
         except LeaseLost:
             return None
 
     async def once(self) -> list[Outcome]:
         """Recover, then play everything that can go on now; returns where each run stands."""
         recover.recover(self._control)
-        with self._control.store.read() as connection:
-            waiting = runs.claimable(connection, self._control.presence, self._control.store.clock())
-        return await self._play_all([run.run_id for run in waiting])
+        return await self._play_all([run.run_id for run in self._claimable()])
 
-    async def forever(self, stop: asyncio.Event) -> None:
-        """Play what comes until ``stop`` is set; runs in hand are finished or parked first."""
-        while not stop.is_set():
-            if not await self.once():
-                with_timeout = asyncio.wait_for(stop.wait(), _IDLE_S)
-                await asyncio.gather(with_timeout, return_exceptions=True)
+    async def take_over(self, *, but_not: str = "") -> list[Outcome]:
+        """Recover, then play only what dead workers left behind."""
+        recover.recover(self._control)
+        left = [run.run_id for run in self._claimable() if run.status == "running" and run.run_id != but_not]
+        return await self._play_all(left)
+
+    async def next_round(self, stop: asyncio.Event) -> list[Outcome]:
+        """One round of a worker that stays: play what is there, or wait a moment for more or for ``stop``."""
+        outcomes = await self.once()
+        if not outcomes:
+            await asyncio.gather(asyncio.wait_for(stop.wait(), _IDLE_S), return_exceptions=True)
+        return outcomes
+
+    def _claimable(self) -> list[Run]:
+        with self._control.store.read() as connection:
+            return runs.claimable(connection, self._control.presence, self._control.store.clock())
 
     async def _play_all(self, run_ids: Sequence[str]) -> list[Outcome]:
         gate = asyncio.Semaphore(CONCURRENCY)

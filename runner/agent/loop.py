@@ -54,14 +54,14 @@ async def play(session: Session, agent: GovernedAgent) -> Outcome:
         try:
             answer = await _answer(session, agent, Governor(turns, tools), tools)
         except (BudgetRefused, PriceUnknown) as error:
-            return await _end(session, "stopped_budget", reason=str(error), error_type=error.rule)
+            return await end_run(session, "stopped_budget", reason=str(error), error_type=error.rule)
         except TurnLimitReached as error:
-            return await _end(session, "failed", reason=str(error), error_type="TurnLimitReached")
+            return await end_run(session, "failed", reason=str(error), error_type="TurnLimitReached")
         except AgentRunError as error:
-            return await _end(session, "failed", reason=_sentence(error), error_type=type(error).__name__)
+            return await end_run(session, "failed", reason=_sentence(error), error_type=type(error).__name__)
         if answer is None:
             return await _park(session, tools)
-        return await _end(session, "completed", answer=answer)
+        return await end_run(session, "completed", answer=answer)
 
 
 async def _answer(session: Session, agent: GovernedAgent, governor: Governor, tools: ToolGate) -> str | None:
@@ -148,7 +148,7 @@ def _approver_role(session: Session) -> str:
     return min(roles)[1] if roles else session.run.role_id
 
 
-async def _end(
+async def end_run(
     session: Session,
     end_state: str,
     *,
@@ -156,6 +156,8 @@ async def _end(
     reason: str | None = None,
     error_type: str | None = None,
 ) -> Outcome:
+    """End the run in hand; every call without an end gets one first. Raises LeaseLost, RelayError."""
+
     def change(tx: Transaction) -> None:
         close_open_calls(tx, session.run, "the run ended")
         runs.end(tx, session.run, end_state, answer=answer, error_type=error_type, reason=reason)

@@ -141,6 +141,16 @@ def standing(
     )
 
 
+def deciders(registry: Registry, request: Request, frozen: Frozen, now: dt.datetime) -> list[str]:
+    """Everybody who may decide ``request`` now; holders of the approver role first."""
+    found = [
+        person_id
+        for person_id in registry.people
+        if standing(registry, request, frozen, person_id, now).allowed
+    ]
+    return sorted(found, key=lambda one: (registry.people[one].role != request.approver_role, one))
+
+
 def decide_status(control: Control, agent_id: str, status: Status, person_id: str, reason: str) -> str:
     """See :meth:`runner.control.plane.Control.decide_status`."""
     registry = control.registry()

@@ -69,7 +69,8 @@ def show_warehouse() -> None:
         raise typer.Exit(1)
     console.print(f"{warehouse.file}", highlight=False, soft_wrap=True)
     console.print(
-        f"Build {warehouse.build_id} of {warehouse.built_at:%Y-%m-%d %H:%M:%S} UTC. {_until(warehouse.data_until)}",
+        f"Build {warehouse.build_id} of {warehouse.built_at:%Y-%m-%d %H:%M:%S} UTC. "
+        f"{_until(warehouse.data_until)}",
         highlight=False,
     )
     table = Table("table", "rows", "what it holds", box=None, pad_edge=False)

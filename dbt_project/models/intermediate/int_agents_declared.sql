@@ -48,7 +48,7 @@ select
     newest.agent_name,
     newest.purpose,
     case when owners.occurred_at > newest.occurred_at then owners.owner_id else newest.owner_id end as owner_id,
-    newest.deputy_id,
+    case when owners.occurred_at > newest.occurred_at then owners.deputy_id else newest.deputy_id end as deputy_id,
     newest.risk_class,
     statuses.status,
     newest.agent_version,

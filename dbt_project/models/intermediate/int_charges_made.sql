@@ -32,7 +32,8 @@ charges as (
         attempt,
         provider_name,
         coalesce(served_model, requested_model) as model_name,
-        finished_at as charged_at,
+        -- the moment its worst case was held: a call over midnight stays in the wallet window that admitted it
+        coalesce(requested_at, finished_at) as charged_at,
         list_cost_nano_usd,
         reported_cost_nano_usd,
         cost_nano_usd,

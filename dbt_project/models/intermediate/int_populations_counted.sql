@@ -8,6 +8,15 @@ events as (
 select
     is_demo,
     max(occurred_at) as data_until,
+    -- the log's and the product's own events keep the clock running, but are no news about agents
+    max(
+        case
+            when event_type not in (
+                'writer_opened', 'writer_closed', 'log_recovered', 'payload_erased', 'payload_read',
+                'signed_in', 'export_created', 'action_refused'
+            ) then occurred_at
+        end
+    ) as news_until,
     cast(count(*) as bigint) as event_count
 from events
 group by is_demo

@@ -9,12 +9,13 @@ declarations as (
         *,
         case
             when event_type = 'team_declared' then 'team:' || team_id
-            when event_type = 'person_declared' then 'person:' || person_id
+            when event_type in ('person_declared', 'person_removed') then 'person:' || person_id
             else 'agent:' || agent_id
         end as subject
     from {{ ref('stg_events__registry') }}
     where event_type in (
-        'team_declared', 'person_declared', 'agent_version_declared', 'tool_rule_set', 'owner_changed', 'status_changed'
+        'team_declared', 'person_declared', 'person_removed', 'agent_version_declared', 'tool_rule_set',
+        'owner_changed', 'status_changed'
     )
 ),
 

@@ -1,4 +1,5 @@
 {# Every run that any event tells of, who it belongs to, and the run at the top of its delegation. #}
+{% set deepest = 20 %}  {# parents of foreign data may go in a circle: such runs stand for themselves #}
 with recursive
 
 run_events as (
@@ -71,12 +72,13 @@ found as (
     left join actors on actors.run_id = seen.run_id
 ),
 
+-- a parent that is not in the log cannot hold the run's cost: such a run stands for itself
 delegated as (
     select
-        run_id,
-        parent_run_id
+        found.run_id,
+        found.parent_run_id
     from found
-    where parent_run_id is not null
+    inner join found as parents on parents.run_id = found.parent_run_id
 ),
 
 climbed as (
@@ -94,7 +96,7 @@ climbed as (
         climbed.depth + 1 as depth
     from climbed
     inner join delegated on delegated.run_id = climbed.ancestor_run_id
-    where climbed.depth < 20  {# a circle in foreign data must end #}
+    where climbed.depth < {{ deepest }}
 ),
 
 tops as (
@@ -106,7 +108,7 @@ select
     found.*,
     coalesce(tops.ancestor_run_id, found.run_id) as root_run_id,
     coalesce(roots.team_id, found.team_id) as paying_team_id,
-    found.parent_run_id is not null as is_delegated
+    tops.run_id is not null as is_delegated
 from found
-left join tops on tops.run_id = found.run_id
+left join tops on tops.run_id = found.run_id and tops.depth < {{ deepest }}
 left join found as roots on roots.run_id = tops.ancestor_run_id

@@ -50,6 +50,7 @@ registry as (
         approver_role,
         action,
         scope,
+        grant_effect,
 
         -- provenance
         recorded_via,
@@ -64,6 +65,7 @@ registry as (
     where event_type in (
         'team_declared',
         'person_declared',
+        'person_removed',
         'agent_version_declared',
         'tool_rule_set',
         'role_granted',

@@ -114,7 +114,7 @@ COLUMNS: tuple[Field, ...] = (
     _text("source_agent", "Agent name at the source, before mapping."),
     _text("source_domain", "Domain, task suite or service the source gives for the run."),
     _text("source_task_id", "Id of the task at the source; repeated trials of one task share it."),
-    _bool("is_time_stated", "False where the source gives no time for the run: its events then carry a time of the file's header, or the time of the import."),
+    _bool("is_time_stated", "False where the source gives no time for the run: its events then carry a time of the file's header, or the time of the import. At the end of a run it speaks of the end alone."),
     _text("source_end_reason", "The source's own word for how the run ended."),
     # turns
     _int("turn_index", "Model turn within the run, from 0."),
@@ -234,7 +234,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("run_started", "runs", "A worker began the run.", ("run_id", "agent_id"), ("version_hash",)),
     _event("run_paused", "runs", "The run waits; it is data, no process holds it.", ("run_id", "agent_id", "pause_reason")),
     _event("run_resumed", "runs", "A worker took the paused or interrupted run up again.", ("run_id", "agent_id"), ("reason",)),
-    _event("run_ended", "runs", "The run reached a terminal state; the payload is the final answer.", ("run_id", "agent_id", "end_state"), ("error_type", "machine_ns", "declared_event_count", "reported_cost_nano_usd", "other_side_cost_nano_usd", "source_end_reason", "reason")),
+    _event("run_ended", "runs", "The run reached a terminal state; the payload is the final answer.", ("run_id", "agent_id", "end_state"), ("error_type", "machine_ns", "declared_event_count", "reported_cost_nano_usd", "other_side_cost_nano_usd", "source_end_reason", "reason", "is_time_stated")),
     _event("message_recorded", "runs", "A message of the conversation that is no model turn (a user's line); the payload is its text.", ("run_id", "agent_id", "message_role")),
     _event("run_counted", "runs", "What the source's own record of an imported run adds up to; where a record grew, the newest counts.", ("run_id", "agent_id"), ("turn_count", "user_message_count", "assistant_message_count", "tool_result_count", "total_tokens", *_TOKENS, "reported_cost_nano_usd", "unstated_counts")),
     _event("turn_requested", "turns", "A model call is about to be made and its worst case is held.", ("run_id", "agent_id", *_TURN), ("max_output_tokens", "hold_nano_usd")),

@@ -110,6 +110,8 @@ class ImportFormat(Protocol):
 FORMATS: Mapping[str, str] = {
     "tau2": "ingest.importers.tau2:FORMAT",
     "tau_bench_v1": "ingest.importers.tau_bench_v1:FORMAT",
+    "agentdojo": "ingest.importers.agentdojo:FORMAT",
+    "medagentbench": "ingest.importers.medagentbench:FORMAT",
 }
 AUTO = "auto"
 

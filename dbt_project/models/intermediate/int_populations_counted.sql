@@ -2,7 +2,7 @@
 with
 
 events as (
-    select * from {{ ref('base_events') }}
+    select * from {{ ref('stg_events') }}
 )
 
 select
@@ -17,6 +17,6 @@ select
             ) then occurred_at
         end
     ) as news_until,
-    cast(count(*) as bigint) as event_count
+    cast(count(distinct event_id) as bigint) as event_count
 from events
 group by is_demo

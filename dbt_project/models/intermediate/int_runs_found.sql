@@ -6,9 +6,14 @@ run_events as (
     select * from {{ ref('stg_events__runs') }}
 ),
 
-all_events as (
-    select * from {{ ref('base_events') }}
-    where run_id is not null
+family_events as (
+    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo from run_events
+    union all
+    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo from {{ ref('stg_events__turns') }}
+    union all
+    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo from {{ ref('stg_events__tool_calls') }}
+    union all
+    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo from {{ ref('stg_events__approvals') }}
 ),
 
 requests as (
@@ -17,10 +22,12 @@ requests as (
     qualify row_number() over (partition by run_id order by occurred_at nulls last, event_id) = 1
 ),
 
-actors as (
+stated as (
     select
         run_id,
-        max(actor_id) as actor_id
+        max(actor_id) as actor_id,
+        max(parent_run_id) as parent_run_id,
+        max(conversation_id) as conversation_id
     from run_events
     group by run_id
 ),
@@ -31,30 +38,22 @@ seen as (
         max(team_id) as team_id,
         max(agent_id) as agent_id,
         max(agent_version) as agent_version,
-        max(parent_run_id) as parent_run_id,
-        max(conversation_id) as conversation_id,
         min(recorded_via) as recorded_via,
         bool_or(is_demo) as is_demo,
         cast(count(*) as bigint) as event_count
-    from all_events
-    where
-        event_type like 'run_%'
-        or event_type like 'turn_%'
-        or event_type like 'tool_call_%'
-        or event_type like 'approval_%'
-        or event_type = 'message_recorded'
+    from family_events
     group by run_id
 ),
 
 found as (
     select
         seen.run_id,
-        coalesce(requests.parent_run_id, seen.parent_run_id) as parent_run_id,
-        coalesce(requests.conversation_id, seen.conversation_id) as conversation_id,
+        coalesce(requests.parent_run_id, stated.parent_run_id) as parent_run_id,
+        coalesce(requests.conversation_id, stated.conversation_id) as conversation_id,
         coalesce(requests.team_id, seen.team_id) as team_id,
         coalesce(requests.agent_id, seen.agent_id) as agent_id,
         coalesce(requests.agent_version, seen.agent_version) as agent_version,
-        coalesce(requests.actor_id, actors.actor_id) as actor_id,
+        coalesce(requests.actor_id, stated.actor_id) as actor_id,
         coalesce(requests.recorded_via, seen.recorded_via) as recorded_via,
         seen.is_demo,
         requests.trigger_kind,
@@ -69,7 +68,7 @@ found as (
         seen.event_count
     from seen
     left join requests on requests.run_id = seen.run_id
-    left join actors on actors.run_id = seen.run_id
+    left join stated on stated.run_id = seen.run_id
 ),
 
 -- a parent that is not in the log cannot hold the run's cost: such a run stands for itself

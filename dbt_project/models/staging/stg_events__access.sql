@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ ref('base_events') }}
+    select * from {{ source('log', 'events') }}
 ),
 
 access as (
@@ -40,6 +40,7 @@ access as (
         'payload_read',
         'signed_in'
     )
+    {{ each_event_once() }}
 )
 
 select * from access

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ ref('base_events') }}
+    select * from {{ source('log', 'events') }}
 ),
 
 approvals as (
@@ -48,6 +48,7 @@ approvals as (
         'approval_expired',
         'approval_consumed'
     )
+    {{ each_event_once() }}
 )
 
 select * from approvals

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ ref('base_events') }}
+    select * from {{ source('log', 'events') }}
 ),
 
 outcomes as (
@@ -37,6 +37,7 @@ outcomes as (
         'outcome_recorded',
         'intervention_recorded'
     )
+    {{ each_event_once() }}
 )
 
 select * from outcomes

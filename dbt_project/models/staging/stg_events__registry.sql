@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ ref('base_events') }}
+    select * from {{ source('log', 'events') }}
 ),
 
 registry as (
@@ -73,6 +73,7 @@ registry as (
         'owner_changed',
         'status_changed'
     )
+    {{ each_event_once() }}
 )
 
 select * from registry

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ ref('base_events') }}
+    select * from {{ source('log', 'events') }}
 ),
 
 runs as (
@@ -63,6 +63,7 @@ runs as (
         'run_ended',
         'message_recorded'
     )
+    {{ each_event_once() }}
 )
 
 select * from runs

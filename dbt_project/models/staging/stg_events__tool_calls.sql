@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ ref('base_events') }}
+    select * from {{ source('log', 'events') }}
 ),
 
 tool_calls as (
@@ -48,6 +48,7 @@ tool_calls as (
         'tool_call_requested',
         'tool_call_finished'
     )
+    {{ each_event_once() }}
 )
 
 select * from tool_calls

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ ref('base_events') }}
+    select * from {{ source('log', 'events') }}
 ),
 
 turns as (
@@ -57,6 +57,7 @@ turns as (
         'turn_requested',
         'turn_finished'
     )
+    {{ each_event_once() }}
 )
 
 select * from turns

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ ref('base_events') }}
+    select * from {{ source('log', 'events') }}
 ),
 
 wallets as (
@@ -47,6 +47,7 @@ wallets as (
         'budget_raised',
         'hold_swept'
     )
+    {{ each_event_once() }}
 )
 
 select * from wallets

@@ -1,0 +1,17 @@
+{{ config(materialized='view') }}
+with
+
+source as (
+    select * from {{ source('log', 'events') }}
+),
+
+events as (
+    select
+        event_id,
+        event_type,
+        is_demo,
+        occurred_at
+    from source
+)
+
+select * from events

@@ -214,7 +214,9 @@ COLUMNS: tuple[Field, ...] = (
     _int("found_run_count", "Runs that were found in the source."),
     _int("rejected_run_count", "Runs of the source that could not be read and went to quarantine."),
     _text("warnings", "What is suspicious about the source, as codes separated by semicolons."),
-    _text("span_json", "An OTel span as it arrived, with its attributes, as canonical JSON."),
+    _text("span_json", "An OTel span or log record as it arrived, with its attributes, as canonical JSON; texts that are kept apart are null."),
+    _text("token_id", "Sender's token: which one sent it, was made or revoked; never the token itself."),
+    _text("content_capture", "What becomes of prompt, answer, argument and result texts that come with a token.", CONTENT_CAPTURES),
 )
 
 _TURN = ("turn_index", "attempt", "provider_name", "requested_model")

@@ -70,5 +70,15 @@ class ServeError(AppError):
     """The pages could not be started."""
 
 
+class DemoError(AppError):
+    """The demo workspace could not be made."""
+
+
+class DemoRefused(DemoError):
+    """The workspace is not a demo's, and is left as it is."""
+
+    exit_code: ClassVar[int] = 1
+
+
 PRODUCT_ERRORS: tuple[type[Exception], ...] = (AppError, IngestError, RunnerError)
 """Errors whose text is for the reader, on the terminal and on a page; anything else is a defect."""

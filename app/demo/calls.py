@@ -8,8 +8,9 @@ from app.demo import oversight, words
 from app.demo.cast import Cast, Player
 from app.demo.record import Record
 from app.demo.story import Plan
-from app.demo.weather import ERROR_CLASSES, Weather
+from app.demo.weather import ERROR_CLASSES, ERROR_TYPES, Weather
 from ingest.contract import Value
+from runner.control.approvals import needs_person
 from runner.control.registry import ApprovalRule
 
 USUAL_MS, SHORTEST_MS = 240, 70
@@ -53,7 +54,7 @@ class Calls:
             turn_index=turn_index,
             tool_effect=tool.effect,
         )
-        if tool.approval is not None and oversight.needs_a_person(tool.approval, given):
+        if tool.approval is not None and needs_person(tool.approval, dict(given)):
             return self._gated(tool_name, tool.approval, given, columns)
         return self._execute(tool_name, columns)
 
@@ -69,18 +70,19 @@ class Calls:
             arguments=given,
             reviewer=reviewer,
         )
-        verdict, approval_id = oversight.decide(record, gate, self._plan, self._dice)
-        columns["approval_id"] = approval_id
-        if verdict in ("rejected", "expired"):
-            reason = "rejected by a person" if verdict == "rejected" else "nobody decided in time"
-            record.tell("tool_call_finished", columns, tool_outcome="denied", reason=reason)
-            if verdict == "expired":
-                record.end("expired_waiting", reason=reason)
+        ruled = oversight.decide(record, gate, self._plan, self._dice)
+        columns["approval_id"] = ruled.approval_id
+        if ruled.verdict in ("rejected", "expired"):
+            columns["refusal_rule"] = rule.id
+            record.tell("tool_call_finished", columns, tool_outcome="denied", reason=ruled.reason)
+            if ruled.verdict == "expired":
+                record.end("expired_waiting", reason=ruled.reason)
             return True
+        columns["arguments_digest"] = ruled.approved_digest
         record.tell(
             "approval_consumed",
-            approval_id=approval_id,
-            arguments_digest=columns["arguments_digest"],
+            approval_id=ruled.approval_id,
+            arguments_digest=ruled.approved_digest,
             call_index=columns["call_index"],
             tool_name=tool_name,
         )
@@ -89,7 +91,10 @@ class Calls:
     def _execute(self, tool_name: str, columns: dict[str, Value]) -> bool:
         record, dice = self._record, self._dice
         has_failed = dice.random() < self._weather.failure_rate(tool_name, record.now)
-        error_class = dice.choice(ERROR_CLASSES) if has_failed else None
+        # A consequential call that timed out would wait for a person; here the other side failed.
+        is_consequential = self._player.tools[tool_name].effect == "consequential"
+        classes = ERROR_CLASSES[:1] if is_consequential else ERROR_CLASSES
+        error_class = dice.choice(classes) if has_failed else None
         slow = TIMEOUT_FACTOR if error_class == "timeout" else 1.0
         duration = record.work((SHORTEST_MS + USUAL_MS * dice.lognormvariate(0.0, 0.7)) * slow)
         record.tell(
@@ -99,6 +104,7 @@ class Calls:
             kind="result",
             tool_outcome="failed" if has_failed else "succeeded",
             tool_error_class=error_class,
+            error_type=ERROR_TYPES[error_class] if error_class else None,
             duration_ns=duration,
         )
         return not has_failed

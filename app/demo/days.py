@@ -17,6 +17,7 @@ from app.demo.record import Charge, Envelope, Record
 from app.demo.story import HOURS, Plan, busyness
 from ingest.contract import Value, derived_event_id
 from runner.control.access import agent_target, may
+from runner.control.purses import Short, purse_of, shortage
 from runner.control.registry import Registry
 
 TARGET_RUNS = 64_000  # the history promises 60,000; what ends after its last moment is left out
@@ -90,10 +91,8 @@ class Days:
 
     def _is_over(self, played: Played) -> bool:
         """True when the run lies wholly in the history; what is in flight at its end is left out."""
-        last = played.happenings[-1] if len(played.happenings) == 1 else None
-        if last is not None and last.event["event_type"] == "run_refused":
-            return True
-        has_end = any(happening.event["event_type"] == "run_ended" for happening in played.happenings)
+        ends = ("run_ended", "run_refused")
+        has_end = any(happening.event["event_type"] in ends for happening in played.happenings)
         limit = self._plan.end if has_end else self._plan.end - IN_FLIGHT
         return played.ended_at < limit
 
@@ -123,17 +122,26 @@ class Days:
     def _out_of_money(
         self, player: Player, version: Version, request: Request, wallet: Wallet, worst: int
     ) -> Played:
+        """The wallet gate's own words: the history refuses as the control plane would have."""
         wallet_id = f"agent:{wallet.agent_id}:month"
-        left = max(0, wallet.cap_nano_usd - self._spent)
-        month = self._plan.month_start.astimezone(self._plan.zone).strftime("%Y-%m")
-        reason = (
-            f"agent '{wallet.agent_id}' has {left / 1e9:.2f} USD of {wallet.cap_nano_usd / 1e9:.2f} USD left "
-            f"for {month} and this run may need {worst / 1e9:.2f} USD"
+        budget = next(budget for budget in self._registry.budgets if budget.wallet_id == wallet_id)
+        short = Short(
+            purse=purse_of(self._registry, budget, request.at),
+            cap_nano_usd=wallet.cap_nano_usd,
+            spent_nano_usd=self._spent,
+            held_nano_usd=0,
         )
-        return self._refused(player, version, request, f"wallet:{wallet_id}", reason, wallet_id=wallet_id)
+        reason, _ = shortage(short, worst, self._plan.time_zone)
+        return self._refused(player, version, request, f"wallet:{wallet_id}", reason, wallet_id)
 
     def _refused(
-        self, player: Player, version: Version, request: Request, rule: str, reason: str, **columns: Value
+        self,
+        player: Player,
+        version: Version,
+        request: Request,
+        rule: str,
+        reason: str,
+        wallet_id: str | None = None,
     ) -> Played:
         envelope = Envelope(
             run_id=request.run_id,
@@ -143,14 +151,12 @@ class Days:
             actor_id=request.actor_id,
         )
         record = Record(envelope, request.at, keeps_texts=False)
-        record.tell(
-            "run_refused",
-            columns,
-            refusal_rule=rule,
-            reason=reason,
-            trigger_kind=request.trigger_kind,
-            role_id=self._cast.role_of(request.actor_id),
-        )
+        columns: dict[str, Value] = {
+            "trigger_kind": request.trigger_kind,
+            "role_id": self._cast.role_of(request.actor_id),
+        }
+        record.tell("run_requested", columns, version_hash=version.version_hash)
+        record.tell("run_refused", columns, refusal_rule=rule, reason=reason, wallet_id=wallet_id)
         return Played(happenings=record.happenings, charges=[], ended_at=record.now)
 
 

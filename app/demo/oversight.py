@@ -12,14 +12,13 @@ from app.demo.cast import is_hasty
 from app.demo.record import Record
 from app.demo.story import Plan
 from app.demo.words import Arguments
-from ingest.contract import derived_event_id
+from runner.control.approvals import money_at_stake
 from runner.control.registry import ApprovalRule
 
 Verdict: TypeAlias = Literal["approved", "approved_changed", "rejected", "expired"]
 
 OPENS, CLOSES = 8, 18  # when reviewers look at their queue, in the company's hours
 FORGOTTEN = 0.025  # share of requests that nobody opens in time
-NANO = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +32,19 @@ class Gate:
     reviewer: str
 
 
-def needs_a_person(rule: ApprovalRule | None, arguments: Arguments) -> bool:
-    """True when ``rule`` asks for a decision on a call with these arguments."""
-    if rule is None:
-        return False
-    if rule.when is None or rule.when.over is None:
-        return True
-    given = arguments.get(rule.when.argument)
-    return not isinstance(given, int | float) or given > float(rule.when.over)
+@dataclass(frozen=True, kw_only=True)
+class Ruled:
+    """What came of a request: the verdict, the reason given, and the digest that may be executed."""
+
+    verdict: Verdict
+    approval_id: str
+    reason: str | None
+    approved_digest: str
 
 
-def decide(record: Record, gate: Gate, plan: Plan, dice: random.Random) -> tuple[Verdict, str]:
-    """Record request, pause, look, decision and resumption; returns the verdict and the approval id."""
-    approval_id = derived_event_id(record.now, "demo-approval", record.envelope.run_id, str(gate.call_index))
+def decide(record: Record, gate: Gate, plan: Plan, dice: random.Random) -> Ruled:
+    """Record request, pause, look, decision and resumption; returns what came of it."""
+    approval_id = f"ap-{words.digest(f'{record.envelope.run_id}/{gate.call_index}')[:10]}"
     asked = words.digest(words.as_json(gate.arguments))
     expires_at = record.now + dt.timedelta(minutes=gate.rule.expires_minutes)
     record.tell(
@@ -57,7 +56,7 @@ def decide(record: Record, gate: Gate, plan: Plan, dice: random.Random) -> tuple
         approval_rule=gate.rule.id,
         approver_role=gate.rule.approver_role,
         expires_at=expires_at,
-        money_at_stake_nano_usd=_stake(gate),
+        money_at_stake_nano_usd=money_at_stake(gate.rule, dict(gate.arguments)),
     )
     record.tell("run_paused", pause_reason="approval")
     hasty = is_hasty(gate.reviewer, dice)
@@ -65,25 +64,32 @@ def decide(record: Record, gate: Gate, plan: Plan, dice: random.Random) -> tuple
     if shown_at >= expires_at or dice.random() < FORGOTTEN:
         record.now = expires_at
         record.tell("approval_expired", approval_id=approval_id, tool_name=gate.tool_name)
-        return "expired", approval_id
-    seconds = dice.uniform(0.6, 1.9) if hasty else 4 + 40 * dice.lognormvariate(0.0, 0.9)
+        return Ruled(
+            verdict="expired",
+            approval_id=approval_id,
+            reason="nobody decided in time",
+            approved_digest=asked,
+        )
     verdict = _verdict(gate, hasty, dice)
     record.now = shown_at
     record.tell("approval_shown", approval_id=approval_id, person_id=gate.reviewer, arguments_digest=asked)
-    record.wait(seconds * 1000)
-    _tell_decision(record, gate, approval_id, asked, verdict, dice)
+    record.wait(1000 * (dice.uniform(0.6, 1.9) if hasty else 4 + 40 * dice.lognormvariate(0.0, 0.9)))
+    ruled = _tell_decision(record, gate, approval_id, asked, verdict, dice)
     record.wait(900 + 2500 * dice.random())
     record.tell("run_resumed", reason="a person decided")
-    return verdict, approval_id
+    return ruled
 
 
 def _tell_decision(
     record: Record, gate: Gate, approval_id: str, asked: str, verdict: Verdict, dice: random.Random
-) -> None:
-    approved, text = asked, ""
-    if verdict == "approved_changed":
-        text = words.as_json(_lowered(gate))
-        approved = words.digest(text)
+) -> Ruled:
+    text = words.as_json(_lowered(gate)) if verdict == "approved_changed" else ""
+    ruled = Ruled(
+        verdict=verdict,
+        approval_id=approval_id,
+        reason=dice.choice(words.REJECTIONS) if verdict == "rejected" else None,
+        approved_digest=words.digest(text) if text else asked,
+    )
     record.tell(
         "approval_decided",
         text=text,
@@ -91,11 +97,12 @@ def _tell_decision(
         approval_id=approval_id,
         person_id=gate.reviewer,
         decision=verdict,
-        approved_digest=approved,
+        approved_digest=ruled.approved_digest,
         arguments_digest=asked,
         tool_name=gate.tool_name,
-        reason=dice.choice(words.REJECTIONS) if verdict == "rejected" else None,
+        reason=ruled.reason,
     )
+    return ruled
 
 
 def _verdict(gate: Gate, hasty: bool, dice: random.Random) -> Verdict:
@@ -114,11 +121,6 @@ def _lowered(gate: Gate) -> Arguments:
     name = gate.rule.money_argument or ""
     given = gate.arguments[name]
     return {**gate.arguments, name: round(float(given) * 0.9, 2)}
-
-
-def _stake(gate: Gate) -> int | None:
-    given = gate.arguments.get(gate.rule.money_argument or "")
-    return round(float(given) * 100) * (NANO // 100) if given is not None else None
 
 
 def _seen_at(asked_at: dt.datetime, plan: Plan, dice: random.Random) -> dt.datetime:

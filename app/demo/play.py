@@ -19,7 +19,7 @@ from ingest.contract import derived_event_id
 Fate: TypeAlias = Literal["clean", "failed", "intervened", "cancelled", "lost"]
 FATES: tuple[Fate, ...] = ("failed", "intervened", "cancelled", "lost")
 FATE_WEIGHTS = (50, 37, 12.3, 0.7)
-RUN_ERRORS = ("UnexpectedModelBehavior", "MaxTurnsReached")
+RUN_ERRORS = ("UnexpectedModelBehavior", "TurnLimitReached")
 INTERVENTIONS = ("corrected", "corrected", "corrected", "rerun", "took_over")
 RETRIED = 0.6  # share of failed calls that the agent tries once more
 GIVES_UP = 0.5  # share of runs that end when a call stays failed
@@ -163,7 +163,7 @@ class _Run:
             if self._calls.make(tool, self._turns.count - 1):
                 return not self._record.has_ended
         if self._dice.random() < GIVES_UP:
-            self._record.end("failed", error_type="ToolFailed")
+            self._record.end("failed", error_type="UnexpectedModelBehavior")
             return False
         return True
 

@@ -11,7 +11,7 @@ from app.demo.record import Charge, Record
 from app.demo.weather import MODEL_FAILURE_RATE, Weather
 from ingest.contract import Value
 
-MODEL_ERRORS = ("ModelServerError", "ModelRateLimitError", "ModelTimeoutError")
+MODEL_ERRORS = ("ModelServerError", "ModelRateLimitError", "ModelConnectionError")
 MAX_ATTEMPTS = 3
 LEAST_INPUT_TOKENS = 200
 LEAST_OUTPUT_TOKENS = 12
@@ -70,8 +70,6 @@ class Turns:
         self._record.tell(
             "turn_finished",
             columns,
-            input_tokens=0,
-            output_tokens=0,
             list_cost_nano_usd=None if card.price_version is None else 0,
             price_version=card.price_version,
             duration_ns=duration,

@@ -20,6 +20,12 @@ FAILURE_RATE = 0.014
 WEB_FAILURE_RATE = 0.035
 MODEL_FAILURE_RATE = 0.006
 ERROR_CLASSES = ("upstream", "upstream", "upstream", "timeout", "timeout", "invalid_args", "crash")
+ERROR_TYPES = {
+    "upstream": "UpstreamError",
+    "timeout": "TimeoutError",
+    "invalid_args": "ToolSaysRetry",
+    "crash": "ValueError",
+}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from app.labels import money
+from app.labels import duration, money
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,11 @@ DARK = Palette(
     bad="#F08A4B",
     off="#55626F",
 )
+
+CONFIG = {"displayModeBar": False, "responsive": True}
+"""Options for ``st.plotly_chart``: no tool bar, no zoom by accident."""
+
+_VISIBLE_SHARE = 0.004  # of a timeline: the least width of a span, or short calls would vanish
 
 OUTCOMES = ("clean", "intervened", "failed", "cancelled")
 OUTCOME_WORDS = {
@@ -144,7 +149,7 @@ def stacked_days(
     unit: str = "",
 ) -> go.Figure:
     """Stacked bars per day or week; ``hover`` is a d3 format for one amount, ``unit`` follows it."""
-    figure = _figure(colours, 280)
+    figure = _figure(colours, 280, legend=len(series) > 1)
     for one in series:
         figure.add_trace(
             go.Bar(
@@ -190,7 +195,7 @@ def lines(
 
 def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:
     """Outcome shares of terminal runs as one bar that adds to 100 %; ``counts`` by outcome word."""
-    figure = _figure(colours, 96)
+    figure = _figure(colours, 84)
     total = sum(counts.get(outcome, 0) for outcome in OUTCOMES)
     for outcome, colour in outcome_colours(colours).items():
         number = counts.get(outcome, 0)
@@ -265,10 +270,27 @@ def wallets(bars: Sequence[WalletBar], colours: Palette) -> go.Figure:
                 hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
             )
         )
-    figure.update_layout(barmode="stack", hovermode="closest", bargap=0.45)
-    figure.update_xaxes(tickformat=",.0f", ticksuffix=" USD", showgrid=True)
+    figure.add_trace(
+        go.Scatter(
+            y=names,
+            x=[max(bar.cap_usd or 0.0, bar.spent_usd + bar.held_usd) for bar in bars][::-1],
+            text=[_used(bar) for bar in bars][::-1],
+            mode="text",
+            textposition="middle right",
+            textfont={"color": colours.text, "size": 12},
+            cliponaxis=False,
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    )
+    figure.update_layout(barmode="stack", hovermode="closest", bargap=0.45, margin={"r": 70})
+    figure.update_xaxes(tickformat=",.0f", ticksuffix=" USD", showgrid=True, rangemode="tozero")
     figure.update_yaxes(showgrid=False, type="category")
     return figure
+
+
+def _used(bar: WalletBar) -> str:
+    return "unlimited" if not bar.cap_usd else f"{(bar.spent_usd + bar.held_usd) / bar.cap_usd:.0%} used"
 
 
 def _free(bar: WalletBar) -> float:
@@ -290,10 +312,12 @@ def timeline(spans: Sequence[Span], lanes: Sequence[str], colours: Palette) -> g
     """A run as lanes over elapsed time: model, tools, people, waiting. Spans must not be empty."""
     start = min(span.started_at for span in spans)
     figure = _figure(colours, 62 + 34 * len(lanes), legend=False)
-    scale, unit = _time_unit(max((span.ended_at - start).total_seconds() for span in spans))
+    whole = max((span.ended_at - start).total_seconds() for span in spans)
+    scale, unit = _time_unit(whole)
     for span in spans:
         begin = (span.started_at - start).total_seconds() / scale
-        length = max((span.ended_at - span.started_at).total_seconds() / scale, 0.0)
+        seconds = (span.ended_at - span.started_at).total_seconds()
+        length = max(seconds, whole * _VISIBLE_SHARE) / scale
         figure.add_trace(
             go.Bar(
                 y=[span.lane],
@@ -301,8 +325,8 @@ def timeline(spans: Sequence[Span], lanes: Sequence[str], colours: Palette) -> g
                 base=[begin],
                 orientation="h",
                 marker={"color": span.colour, "line": {"color": colours.background, "width": 1}},
-                hovertemplate=f"{plain(span.label)}<br>%{{x:,.2f}} {unit}, from %{{base:,.2f}} {unit}"
-                "<extra></extra>",
+                hovertemplate=f"{plain(span.label)}<br>took {duration(seconds * 1000)}, "
+                f"after {duration(begin * scale * 1000)}<extra></extra>",
             )
         )
     figure.update_layout(barmode="overlay", hovermode="closest", bargap=0.3)

@@ -6,12 +6,17 @@ Roles are looked up in the directory on every rerun, never remembered from an ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from app.desk import Desk, Person
-from app.warehouse import Scope, Warehouse
+from app.warehouse import Scope, Scoped, Warehouse
 from ingest.workspace import Workspace, home
+from runner.errors import NotFound
+
+LOCAL_SWITCH = "Local person switch without sign-in: anyone at this machine can choose any person."
 
 # The order in which the switch offers roles: who looks at the whole fleet first.
 _ROLE_ORDER = ("platform_lead", "team_manager", "compliance_officer", "analyst", "agent_user")
@@ -26,6 +31,11 @@ class Premises(NamedTuple):
     def warehouse(self) -> Warehouse | None:
         """The current generation, None before the first build."""
         return Warehouse.current(self.workspace)
+
+
+def home_folder() -> Path:
+    """The workspace folder of this process, absolute."""
+    return home().resolve()
 
 
 def premises() -> Premises:
@@ -46,13 +56,28 @@ def scope_of(person: Person) -> Scope:
     )
 
 
+def person(desk: Desk, person_id: str) -> Person:
+    """The declared person. Raises NotFound, which names the nearest id, when nobody has this id."""
+    people = {one.person_id: one for one in desk.people()}
+    if person_id not in people:
+        close = difflib.get_close_matches(person_id, people, n=1)
+        raise NotFound("person", person_id, next(iter(close), None), "registry.yaml lists everybody.")
+    return people[person_id]
+
+
+def shows_demo(scoped: Scoped) -> bool:
+    """Which rows a build shows first: real ones where it has any, else demo rows."""
+    build = scoped.query("freshness", is_demo=False).row(0, named=True)
+    return bool(build["has_demo"]) and not build["has_real"]
+
+
 def in_order(people: Sequence[Person]) -> list[Person]:
     """The directory as the switch lists it: by role, whole-fleet roles first, then by team and name."""
     rank = {role: place for place, role in enumerate(_ROLE_ORDER)}
     return sorted(people, key=lambda one: (rank.get(one.role_id, len(rank)), one.team_id, one.name))
 
 
-def reach(scope: Scope, team_names: dict[str, str]) -> str:
+def reach(scope: Scope, team_names: Mapping[str, str]) -> str:
     """How far a person sees, in words for the sidebar."""
     if scope.team_ids is None:
         return "sees all teams"

@@ -11,8 +11,11 @@ UNKNOWN = "unknown"
 SMALL_N = 20
 """Below this many cases a rate is grey and not ranked (METRICS.md, rate display)."""
 
-_NBSP = "\u00a0"
-_MINUS = "\u2212"
+MINUS = "\u2212"
+"""A minus as wide as a plus."""
+NBSP = "\u00a0"
+"""Keeps a number and its unit on one line."""
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=@/])")
 _SECOND_MS = 1_000
 _MINUTE_MS = 60 * _SECOND_MS
@@ -40,7 +43,7 @@ def money(amount_usd: Number | None) -> str:
     """US dollars: two decimals from 1 on, four significant digits below, no digits for zero."""
     if amount_usd is None:
         return UNKNOWN
-    return f"{money_number(amount_usd)}{_NBSP}USD"
+    return f"{money_number(amount_usd)}{NBSP}USD"
 
 
 def money_number(amount_usd: Number) -> str:
@@ -57,12 +60,12 @@ def money_number(amount_usd: Number) -> str:
 
 def share(part: Number | None, decimals: int = 1) -> str:
     """A ratio of 0 to 1 as per cent; ``unknown`` for None."""
-    return UNKNOWN if part is None else _signed(f"{float(part) * 100:.{decimals}f}{_NBSP}%")
+    return UNKNOWN if part is None else _signed(f"{float(part) * 100:.{decimals}f}{NBSP}%")
 
 
 def points(change: Number) -> str:
     """A difference of two ratios in percentage points, always with its sign."""
-    return f"{_plus(float(change) * 100, 1)}{_NBSP}points"
+    return f"{_plus(float(change) * 100, 1)}{NBSP}points"
 
 
 def fraction(part: Number | None, whole: Number | None) -> str:
@@ -74,7 +77,7 @@ def interval(low: Number | None, high: Number | None) -> str:
     """A 95 % interval of a rate, in whole per cent; empty when there is none."""
     if low is None or high is None:
         return ""
-    return f"95{_NBSP}%: {float(low) * 100:.0f}–{float(high) * 100:.0f}{_NBSP}%"
+    return f"95{NBSP}%: {float(low) * 100:.0f}–{float(high) * 100:.0f}{NBSP}%"
 
 
 def duration(milliseconds: Number | None) -> str:
@@ -83,14 +86,14 @@ def duration(milliseconds: Number | None) -> str:
         return UNKNOWN
     span = float(milliseconds)
     if span < _SECOND_MS:
-        return f"{span:.0f}{_NBSP}ms"
+        return f"{span:.0f}{NBSP}ms"
     if span < 100 * _SECOND_MS:
-        return f"{_short(span / _SECOND_MS)}{_NBSP}s"
+        return f"{_short(span / _SECOND_MS)}{NBSP}s"
     if span < 100 * _MINUTE_MS:
-        return f"{_short(span / _MINUTE_MS)}{_NBSP}min"
+        return f"{_short(span / _MINUTE_MS)}{NBSP}min"
     if span < 48 * _HOUR_MS:
-        return f"{_short(span / _HOUR_MS)}{_NBSP}h"
-    return f"{_short(span / _DAY_MS)}{_NBSP}d"
+        return f"{_short(span / _HOUR_MS)}{NBSP}h"
+    return f"{_short(span / _DAY_MS)}{NBSP}d"
 
 
 def ago(seconds: Number | None) -> str:
@@ -119,7 +122,7 @@ def change(now: Number | None, before: Number | None) -> str:
     if now is None or before is None or float(before) == 0:
         return ""
     percent = (float(now) - float(before)) / abs(float(before)) * 100
-    return f"{_plus(percent, 0 if abs(percent) >= 10 else 1)}{_NBSP}%"
+    return f"{_plus(percent, 0 if abs(percent) >= 10 else 1)}{NBSP}%"
 
 
 def words(identifier: str) -> str:
@@ -140,8 +143,8 @@ def _plus(number: float, decimals: int) -> str:
     text = f"{abs(number):.{decimals}f}"
     if float(text) == 0:
         return f"±{text}"
-    return f"+{text}" if number > 0 else f"{_MINUS}{text}"
+    return f"+{text}" if number > 0 else f"{MINUS}{text}"
 
 
 def _signed(text: str) -> str:
-    return text.replace("-", _MINUS, 1) if text.startswith("-") else text
+    return text.replace("-", MINUS, 1) if text.startswith("-") else text

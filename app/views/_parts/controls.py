@@ -8,8 +8,15 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-PERIODS: Mapping[str, int] = {"7": 7, "28": 28, "91": 91, "182": 182}
-_PERIOD_WORDS = {"7": "7 days", "28": "28 days", "91": "13 weeks", "182": "26 weeks"}
+from app.views._parts.page import Page
+
+_PERIODS: Mapping[str, str] = {
+    "7": "7 days",
+    "28": "28 days",
+    "91": "13 weeks",
+    "182": "26 weeks",
+    "all": "All",
+}
 ANY = ""
 
 
@@ -37,10 +44,25 @@ class Period:
         return f"{self.first_date:%-d %b} – {self.last_date:%-d %b %Y}"
 
 
-def period(last_date: dt.date, default: str = "28") -> Period:
-    """Let the reader choose how many days up to ``last_date`` the page shows."""
-    chosen = one_of("Period", "days", list(PERIODS), default, _PERIOD_WORDS.__getitem__)
-    return Period(first_date=last_date - dt.timedelta(days=PERIODS[chosen] - 1), last_date=last_date)
+def period(page: Page, default: str = "28") -> Period:
+    """Let the reader choose how many days up to the newest data the page shows.
+
+    When nothing ran for four weeks, as after an import of old runs, all days are shown first.
+    """
+    if page.is_idle(page.newest_date()):
+        default = "all"
+    chosen = one_of("Period", "days", list(_PERIODS), default, _PERIODS.__getitem__)
+    last_date, runs = page.last_date(), page.run_days()
+    if chosen == "all":
+        return Period(first_date=min(runs[0], last_date) if runs else last_date, last_date=last_date)
+    return Period(first_date=last_date - dt.timedelta(days=int(chosen) - 1), last_date=last_date)
+
+
+def team(page: Page) -> str | None:
+    """Let the reader narrow the page to one team; a person who sees one team is not asked."""
+    if len(page.teams_seen) < 2:
+        return None
+    return select("Team", "team", page.teams_seen, anything="All teams")
 
 
 def one_of(
@@ -65,9 +87,7 @@ def one_of(
     return _keep(name, chosen if chosen is not None else default, default)
 
 
-def select(
-    label: str, name: str, options: Mapping[str, str], *, anything: str, width: int | str = "stretch"
-) -> str | None:
+def select(label: str, name: str, options: Mapping[str, str], *, anything: str) -> str | None:
     """One of many ``options`` (id to words), or None for ``anything``; the URL carries it as ``name``."""
     ids = [ANY, *options]
     _begin(name, ids, ANY)
@@ -77,9 +97,18 @@ def select(
         format_func=lambda option: anything if option == ANY else options[option],
         key=_key(name),
         label_visibility="collapsed",
-        width=width,
     )
     return _keep(name, chosen or ANY, ANY) or None
+
+
+def one_of_many(label: str, name: str, options: Mapping[str, str]) -> str:
+    """Exactly one of many ``options`` (id to words), the first by default; the URL carries it as ``name``."""
+    ids = list(options)
+    _begin(name, ids, ids[0])
+    chosen = st.selectbox(
+        label, ids, format_func=options.__getitem__, key=_key(name), label_visibility="collapsed"
+    )
+    return _keep(name, chosen or ids[0], ids[0])
 
 
 def text(label: str, name: str, placeholder: str) -> str:

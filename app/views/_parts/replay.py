@@ -75,7 +75,7 @@ def _turn(events: list[Event], name_of: NameOf) -> Step:
     facts = [
         ("model", str(requested) if served in (None, requested) else f"{requested} asked, {served} answered"),
         ("tokens in · out", f"{count(_int(known, 'input_tokens'))} · {count(_int(known, 'output_tokens'))}"),
-        ("held", money(_usd(asked, "hold_nano_usd"))),
+        ("held", "" if (held := _usd(asked, "hold_nano_usd")) is None else money(held)),
         ("cost", money(_usd(ended, "list_cost_nano_usd", "reported_cost_nano_usd"))),
         ("took", duration(_ms(ended, asked))),
         ("stopped because", words(str(known["finish_reason"])) if known.get("finish_reason") else ""),
@@ -88,9 +88,7 @@ def _turn(events: list[Event], name_of: NameOf) -> Step:
         "model",
         events,
         ended,
-        facts
-        if ended
-        else [*facts[:1], ("held", money(_usd(asked, "hold_nano_usd"))), ("result", "none yet")],
+        facts if ended else [facts[0], facts[2], ("result", "none yet")],
         [("Answer", ended)],
         is_bad=bool(known.get("error_type")),
     )
@@ -191,7 +189,7 @@ def _message(events: list[Event], name_of: NameOf) -> Step:
         str(event.get("message_role")), "Message"
     )
     lane: Lane = "model" if who == "Agent" else "people"
-    return _step(":material/chat:", f"{who} message", lane, events, event, [], [("Text", event)])
+    return _step(":material/chat:", f"{who} message", lane, events, event, [], [("", event)])
 
 
 def _verdict(events: list[Event], name_of: NameOf) -> Step:
@@ -265,8 +263,8 @@ def _step(
         icon=icon,
         title=title,
         lane=lane,
-        started_at=min(_at(event) for event in events),
-        ended_at=_at(last) if last else None,
+        started_at=min(at(event) for event in events),
+        ended_at=at(last) if last else None,
         facts=tuple(fact for fact in facts if fact[1]),
         texts=tuple(
             Text(heading=heading, content=_content(event))
@@ -290,7 +288,8 @@ def _merged(*events: Event | None) -> dict[str, object]:
     return {name: cell for event in events if event for name, cell in event.items() if cell is not None}
 
 
-def _at(event: Event) -> dt.datetime:
+def at(event: Event) -> dt.datetime:
+    """When the event happened. Raises TypeError for an event without a time: a defect of its reader."""
     moment = event["occurred_at"]
     if not isinstance(moment, dt.datetime):
         raise TypeError(f"occurred_at of event {event.get('event_id')} is no time")
@@ -320,4 +319,4 @@ def _ms(ended: Event | None, asked: Event | None) -> float | None:
 
 
 def _between(start: Event, end: Event) -> float:
-    return (_at(end) - _at(start)).total_seconds() * 1000
+    return (at(end) - at(start)).total_seconds() * 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -12,12 +12,13 @@ import streamlit as st
 
 from app import labels
 
-Kind = Literal["text", "count", "money", "share", "duration", "ago", "time", "day", "yes", "trend"]
+Kind = Literal["text", "count", "money", "share", "points", "duration", "ago", "time", "day", "yes", "trend"]
 
-_FORMATS: Mapping[Kind, Callable[[float], str]] = {
+_FORMATS: Mapping[Kind, Callable[[Any], str]] = {
     "count": labels.count,
     "money": labels.money,
     "share": labels.share,
+    "points": labels.points,
     "duration": labels.duration,
     "ago": labels.ago,
 }
@@ -85,9 +86,9 @@ def _plain(frame: pl.DataFrame, column: Column, zone: ZoneInfo) -> pl.Expr:
     return cells
 
 
-def _config(column: Column, key: str) -> object:
+def _config(column: Column, key: str) -> Any:
     kinds = st.column_config
-    common = {
+    common: dict[str, Any] = {
         "label": column.heading,
         "help": column.meaning or None,
         "width": column.width,

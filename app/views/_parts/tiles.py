@@ -8,7 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.labels import UNKNOWN
+from app.labels import MINUS, UNKNOWN
 
 Good = Literal["up", "down", "neither"]
 _DELTA: dict[Good, Literal["normal", "inverse", "off"]] = {
@@ -26,30 +26,36 @@ class Tile:
     shown: str
     basis: str = ""
     change: str = ""
-    compared_with: str = ""
     meaning: str = ""
     is_small: bool = False
     good: Good = "neither"
 
+    @property
+    def verdict(self) -> str:
+        """The change in a word, so that its colour says nothing that words do not; empty when it is none."""
+        if self.good == "neither" or self.change[:1] not in ("+", MINUS):
+            return ""
+        return "better" if (self.change[0] == "+") == (self.good == "up") else "worse"
+
 
 def row(tiles: Sequence[Tile], *, per_row: int = 4) -> None:
-    """The tiles in rows of ``per_row``; on a narrow screen one below the other."""
+    """The tiles in rows of ``per_row``, of two on a narrow screen."""
     for start in range(0, len(tiles), per_row):
-        for column, one in zip(st.columns(per_row), tiles[start : start + per_row], strict=False):
-            with column:
+        with st.container(horizontal=True):
+            for one in tiles[start : start + per_row]:
                 _tile(one)
 
 
 def _tile(one: Tile) -> None:
     is_grey = one.is_small or one.shown == UNKNOWN
-    with st.container(border=True, height="stretch", gap="xsmall"):
+    with st.container(border=True, width="stretch", height="stretch", gap="xsmall"):
         st.metric(
             one.label,
             f":gray[{one.shown}]" if is_grey else one.shown,
             one.change or None,
             delta_color="off" if is_grey else _DELTA[one.good],
             delta_arrow="off",
-            delta_description=one.compared_with if one.change else None,
+            delta_description=one.verdict or None,
             help=one.meaning or None,
         )
         st.caption(one.basis or "\u00a0")

@@ -1,0 +1,159 @@
+"""The frame of every page: who is looking, which rows, where to go; and product errors as sentences."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+from streamlit.navigation.page import Page as StreamlitPage
+
+from app import charts, identity
+from app.desk import Person
+from app.errors import PRODUCT_ERRORS
+from app.labels import clock, md_escape, words
+from app.views._parts.page import Page, put
+from app.warehouse import Scope, Warehouse
+
+_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+_SIDEBAR_PIXELS = 252
+
+# Group → (module and URL, title, icon); then the pages that only links lead to.
+NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "Today": (
+        ("overview", "Overview", ":material/monitoring:"),
+        ("approvals", "Approvals", ":material/approval:"),
+    ),
+    "Fleet": (
+        ("agents", "Agents", ":material/smart_toy:"),
+        ("runs", "Runs", ":material/play_circle:"),
+    ),
+    "Money": (("spend", "Spend", ":material/account_balance_wallet:"),),
+    "Assurance": (("log_export", "Log and export", ":material/fact_check:"),),
+}
+LINKED = (("agent", "Agent"), ("run", "Run"))
+
+
+def run() -> None:
+    """One page run: find out who looks, draw the frame, run the page; product errors become sentences."""
+    st.set_page_config(
+        page_title="Fleetbook",
+        page_icon=str(_ASSETS / "icon.png"),
+        layout="wide",
+        initial_sidebar_state=_SIDEBAR_PIXELS,
+    )
+    theme = "dark" if st.context.theme.type == "dark" else "light"
+    st.logo(str(_ASSETS / f"logo_{theme}.png"), size="large", icon_image=str(_ASSETS / "icon.png"))
+    here = _navigation()
+    try:
+        put(_begin())
+        here.run()
+    except PRODUCT_ERRORS as error:
+        st.error(md_escape(error), icon=":material/error:")
+
+
+def _navigation() -> StreamlitPage:
+    groups: dict[str, list[StreamlitPage]] = {
+        group: [
+            st.Page(f"views/{name}.py", title=title, icon=icon, url_path=name, default=name == "overview")
+            for name, title, icon in pages
+        ]
+        for group, pages in NAVIGATION.items()
+    }
+    groups["Fleet"] += [
+        st.Page(f"views/{name}.py", title=title, url_path=name, visibility="hidden") for name, title in LINKED
+    ]
+    return st.navigation(groups)
+
+
+def _begin() -> Page:
+    place = _premises()
+    people = identity.in_order(place.desk.people())
+    teams = place.desk.teams()
+    warehouse = place.warehouse()
+    with st.sidebar:
+        person = _person(people, teams)
+        scope = identity.scope_of(person)
+        st.caption(f"{words(person.role_id).capitalize()}, {md_escape(identity.reach(scope, teams))}.")
+        is_demo = _rows(warehouse, scope, place.workspace.is_demo)
+        _freshness(warehouse)
+        st.caption(identity.LOCAL_SWITCH)
+    company = place.desk.company()
+    return Page(
+        person=person,
+        scope=scope,
+        desk=place.desk,
+        warehouse=warehouse,
+        export_dir=place.workspace.export_dir,
+        names={one.person_id: one.name for one in people},
+        team_names=teams,
+        zone=ZoneInfo(company.time_zone),
+        now=dt.datetime.now(dt.UTC),
+        is_demo=is_demo,
+        is_live_demo=place.workspace.is_demo,
+        colours=charts.palette(st.context.theme.type),
+    )
+
+
+def _premises() -> identity.Premises:
+    return _kept_premises(str(identity.home_folder()))
+
+
+@st.cache_resource(show_spinner=False)
+def _kept_premises(_home: str) -> identity.Premises:
+    return identity.premises()
+
+
+def _person(people: Sequence[Person], teams: Mapping[str, str]) -> Person:
+    """The person switch; the URL names the person, so that a reload and a link keep them."""
+    by_id = {one.person_id: one for one in people}
+    wanted = st.session_state.get("person_switch") or st.query_params.get("as")
+    st.session_state["person_switch"] = wanted if wanted in by_id else next(iter(by_id))
+    chosen = st.selectbox(
+        "Viewing as",
+        list(by_id),
+        format_func=lambda person_id: _title(by_id[person_id], teams),
+        key="person_switch",
+    )
+    if st.query_params.get("as") != chosen:
+        st.query_params["as"] = chosen
+    return by_id[chosen]
+
+
+def _title(person: Person, teams: Mapping[str, str]) -> str:
+    """Name and, short enough for the switch, the team or the role."""
+    if person.scope == "all":
+        return f"{person.name} · {words(person.role_id).split()[0]}"
+    team = teams.get(person.team_id, person.team_id)
+    return f"{person.name} · {team}" if person.scope == "team" else f"{person.name} · user in {team}"
+
+
+def _rows(warehouse: Warehouse | None, scope: Scope, is_live_demo: bool) -> bool:
+    """Demo rows or real rows: a switch only where the build holds both."""
+    if warehouse is None:
+        return is_live_demo
+    build = warehouse.for_person(scope).query("freshness", is_demo=is_live_demo).row(0, named=True)
+    if not (build["has_demo"] and build["has_real"]):
+        return bool(build["has_demo"])
+    kinds = ["real", "demo"]
+    first = st.query_params.get("rows", "real")
+    st.session_state.setdefault("rows_switch", first if first in kinds else "real")
+    chosen = st.segmented_control("Rows", kinds, key="rows_switch", required=True, format_func=str.capitalize)
+    if chosen == "demo":
+        st.query_params["rows"] = "demo"
+    elif "rows" in st.query_params:
+        del st.query_params["rows"]
+    return chosen == "demo"
+
+
+def _freshness(warehouse: Warehouse | None) -> None:
+    if warehouse is None:
+        st.caption("No build yet: `fleetbook build`.")
+        return
+    now = dt.datetime.now(dt.UTC)
+    until = clock(warehouse.data_until, now) if warehouse.data_until else "nothing recorded"
+    st.caption(
+        f"Data until {until} · build {md_escape(warehouse.build_id)} of {clock(warehouse.built_at, now)}"
+    )

@@ -1,0 +1,165 @@
+"""Tiles from the warehouse's metrics: value, basis and change of each, its definition and its SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+import streamlit as st
+
+from app import labels
+from app.labels import Number
+from app.views._parts import tiles
+from app.views._parts.controls import Period
+from app.views._parts.page import Filter, Page
+
+Row = Mapping[str, object]
+
+# Which way is better; a measure that is not here has no better way.
+_BETTER: Mapping[str, tiles.Good] = {
+    "success_rate": "up",
+    "cost_per_run": "down",
+    "cost_per_success": "down",
+    "machine_p50_ms": "down",
+    "machine_p95_ms": "down",
+    "end_to_end_p50_ms": "down",
+    "tool_error_rate": "down",
+    "runs_with_tool_error_share": "down",
+    "failed_share": "down",
+    "unknown_cost_share": "down",
+    "interventions": "down",
+    "refusals": "down",
+}
+# Labels short enough for a tile on a phone; the definition is in the tooltip.
+_SHORT = {
+    "success_rate": "Success rate",
+    "cost_per_success": "Cost per success",
+    "unknown_cost_share": "Cost not exact",
+    "machine_p50_ms": "Machine p50",
+    "machine_p95_ms": "Machine p95",
+    "end_to_end_p50_ms": "End to end p50",
+    "tool_error_rate": "Tool errors",
+    "approval_rate": "Approval rate",
+    "changed_approval_share": "With changes",
+    "decide_p50_s": "Time to decide",
+    "decided_under_2s_share": "Under 2 s",
+}
+# What a measure counts, where it is not runs.
+_CASES = {
+    "tool_error_rate": "tool calls",
+    "approval_rate": "decisions",
+    "changed_approval_share": "decisions",
+    "decide_p50_s": "decisions",
+    "decide_p90_s": "decisions",
+    "decided_under_2s_share": "decisions",
+}
+
+
+def row(
+    page: Page, measures: Sequence[str], period: Period | None, *, per_row: int = 4, **filters: Filter
+) -> dict[str, Row]:
+    """Show a tile per measure and return the current rows by measure."""
+    rows = asked(page, measures, period, **filters)
+    now = {str(one["measure"]): one for one in rows if one["period"] == "current"}
+    before = {str(one["measure"]): one for one in rows if one["period"] == "previous"}
+    runs = number(now["runs"]["value"]) if "runs" in now else None
+    tiles.row(
+        [_tile(now[name], before.get(name), runs) for name in measures if name in now],
+        per_row=per_row,
+    )
+    st.caption(_reading(period, list(before.values())))
+    return now
+
+
+def asked(page: Page, measures: Sequence[str], period: Period | None, **filters: Filter) -> list[Row]:
+    """Rows of the question ``tiles``: one per measure and period."""
+
+    return list(page.ask("tiles", measures=tuple(measures), **_days(period), **filters).to_dicts())
+
+
+def shown(one: Row) -> str:
+    """The value of a tile row as people write it."""
+    amount = number(one["value"])
+    if amount is None:
+        return "none" if one["denominator"] == 0 and one["kind"] != "sum" else labels.UNKNOWN
+    writers: dict[str, Callable[[Number], str]] = {
+        "money": labels.money,
+        "percent": labels.share,
+        "duration": labels.duration if one["unit"] == "ms" else labels.ago,
+    }
+    return writers.get(str(one["format"]), labels.count)(amount)
+
+
+def basis(one: Row) -> str:
+    """What the value rests on: k of n with interval, or n."""
+    k, n = number(one["numerator"]), number(one["denominator"])
+    if not n:
+        return (
+            "" if one["kind"] == "count" else f"no {_CASES.get(str(one['measure']), 'runs')} in this period"
+        )
+    small = " · too few to judge" if one["is_small"] else ""
+    if one["kind"] == "share":
+        interval = labels.interval(number(one["low"]), number(one["high"]))
+        return f"{labels.fraction(k, n)} · {interval}{small}"
+    if one["kind"] == "quotient" and one["format"] == "money":
+        return f"{labels.money(k)} ÷ {labels.count(n)}{small}"
+    if one["kind"] == "quotient":
+        return f"{labels.money(k)} of {labels.money(n)}"
+    if one["kind"] == "percentile":
+        return f"n = {labels.count(n)}{small}"
+    return ""
+
+
+def definitions(page: Page, measures: Sequence[str], period: Period | None, **filters: Filter) -> None:
+    """A panel with the sentence and the SQL of each measure shown on the page."""
+    rows = {str(one["measure"]): one for one in asked(page, measures, period, **filters)}
+    with st.expander("How these numbers are made", icon=":material/function:"):
+        names = list(rows)
+        chosen = st.selectbox("Measure", names, format_func=lambda name: str(rows[name]["label"]))
+        if chosen is None:
+            return
+        st.markdown(str(rows[chosen]["definition"]))
+        statement = page.behind(chosen, **_days(period), **filters)
+        st.caption("The rows behind it, as SQL for DuckDB:")
+        st.code(statement.text, language="sql", wrap_lines=True)
+
+
+def _tile(now: Row, before: Row | None, runs: Number | None) -> tiles.Tile:
+    known = number(now["denominator"]) if now["measure"] == "cost_usd" else None
+    return tiles.Tile(
+        label=_SHORT.get(str(now["measure"]), str(now["label"])),
+        shown=shown(now),
+        basis=basis(now) if known is None or not runs else f"known for {labels.fraction(known, runs)} runs",
+        change=_change(now, before),
+        meaning=str(now["definition"]),
+        is_small=bool(now["is_small"]) and now["kind"] in ("share", "quotient", "percentile"),
+        good=_BETTER.get(str(now["measure"]), "neither"),
+    )
+
+
+def _change(now: Row, before: Row | None) -> str:
+    if before is None or now["measure"] == "budget_utilisation":
+        return ""
+    one, other = number(now["value"]), number(before["value"])
+    if one is None or other is None:
+        return ""
+    return labels.points(float(one) - float(other)) if now["unit"] == "share" else labels.change(one, other)
+
+
+def _reading(period: Period | None, before: Sequence[Row]) -> str:
+    """How to read the tiles: which days, compared with which, and what the ranges are."""
+    ranges = f"ranges are 95{labels.NBSP}% intervals; grey: too few cases to judge"
+    if period is None:
+        return f"All time; {ranges}."
+    if all(number(one["value"]) in (None, 0) for one in before):
+        return f"{period.words}, nothing to compare with before; {ranges}."
+    return f"{period.words}, compared with {period.before.words}; {ranges}."
+
+
+def _days(period: Period | None) -> dict[str, Filter]:
+    return {"first_date": period.first_date, "last_date": period.last_date} if period else {}
+
+
+def number(cell: object) -> Number | None:
+    """A cell as a number; None when it holds none."""
+    return cell if isinstance(cell, int | float | Decimal) else None

@@ -1,0 +1,90 @@
+"""Agent: is this agent worth keeping as it is? Its card, then tabs from performance to runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from app.labels import md_escape, words
+from app.views._parts import agent_tabs, controls
+from app.views._parts.decide import RISK_COLOURS
+from app.views._parts.page import Page, current, heading, nothing
+
+Row = Mapping[str, object]
+STATUS_COLOURS = {"live": "green", "watch": "orange", "suspended": "red", "retired": "gray"}
+
+
+def render() -> None:
+    """Draw the page."""
+    page = current()
+    agent_id = st.query_params.get("agent") or st.session_state.get("agent_shown")
+    catalogue = page.ask("agents")
+    agents = {str(row["agent_id"]): row for row in catalogue.to_dicts()}
+    if agent_id not in agents:
+        heading("Agent", "Is this agent worth keeping as it is?")
+        found = f"There is no agent {agent_id!r} within your scope. " if agent_id else ""
+        nothing(f"{found}Open one from the Agents page.")
+    st.session_state["agent_shown"] = agent_id
+    st.query_params["agent"] = str(agent_id)
+    agent = agents[str(agent_id)]
+    heading(md_escape(agent["agent_name"] or agent_id), "Is this agent worth keeping as it is?")
+    _card(page, agent)
+    period = controls.period(page)
+    names = ("Performance", "Versions", "Tools", "Money", "Oversight", "Runs")
+    tabs = dict(zip(names, st.tabs(names), strict=True))
+    for name, draw in (
+        ("Performance", agent_tabs.performance),
+        ("Versions", agent_tabs.versions),
+        ("Tools", agent_tabs.tools),
+        ("Money", agent_tabs.money_of),
+        ("Oversight", agent_tabs.oversight),
+        ("Runs", agent_tabs.runs),
+    ):
+        with tabs[name]:
+            draw(page, str(agent_id), period)
+
+
+def _card(page: Page, agent: Row) -> None:
+    """What the registry says about the agent."""
+    if not agent["is_registered"]:
+        st.warning(
+            f"Not registered: seen in events ({md_escape(agent['recorded_via'])}), declared nowhere. "
+            "It has no owner, no purpose and no risk class here. Add it to registry.yaml and apply it.",
+            icon=":material/help:",
+        )
+    st.markdown(_badges(page, agent))
+    if not agent["is_registered"]:
+        return
+    with st.container(border=True):
+        if agent["purpose"]:
+            st.markdown(md_escape(agent["purpose"]))
+        people, made, rule = st.columns(3)
+        _facts(people, {"Owner": page.name_of(agent["owner_id"]), "Deputy": page.name_of(agent["deputy_id"])})
+        version = (
+            f"{agent['agent_version']} ({str(agent['version_hash'])[:12]})"
+            if agent["agent_version"]
+            else "none"
+        )
+        _facts(made, {"Version": version, "Model": agent["model_name"] or "not stated"})
+        template = (
+            f"{agent['template_id']} v{agent['template_version']}" if agent["template_id"] else "custom"
+        )
+        _facts(rule, {"Template": template, "Expected use": agent["expected_use"] or "all year"})
+
+
+def _facts(column: st.delta_generator.DeltaGenerator, facts: Mapping[str, object]) -> None:
+    column.markdown("  \n".join(f":gray[{label}]  {md_escape(fact)}" for label, fact in facts.items()))
+
+
+def _badges(page: Page, agent: Row) -> str:
+    risk, status = str(agent["risk_class"] or "no risk class"), str(agent["status"] or "not registered")
+    return (
+        f":{RISK_COLOURS.get(risk, 'gray')}-badge[{md_escape(risk)}{' risk' if agent['risk_class'] else ''}] "
+        f":{STATUS_COLOURS.get(status, 'blue')}-badge[{md_escape(words(status))}] "
+        f":gray-badge[{md_escape(page.team(agent['team_id']))}]"
+    )
+
+
+if __name__ == "__main__":
+    render()

@@ -1,0 +1,90 @@
+"""Run: what happened in this run? A timeline, the list turn by turn, totals that tie, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from app.labels import duration, md_escape, moment, moment_utc, money, words
+from app.views._parts import measures, replay, run_steps, tally
+from app.views._parts.page import Page, current, heading, nothing, open_agent
+from app.views._parts.tiles import Tile
+from app.views._parts.tiles import row as tile_row
+
+Row = Mapping[str, object]
+
+
+def render() -> None:
+    """Draw the page."""
+    page = current()
+    run_id = st.query_params.get("run") or st.session_state.get("run_shown")
+    if not run_id:
+        heading("Run", "What happened in this run?")
+        nothing("No run is chosen. Open one from the Runs page.")
+    st.session_state["run_shown"] = run_id
+    st.query_params["run"] = run_id
+    events = page.desk.live_run_events(run_id, page.person.person_id)
+    known = _row(page, run_id)
+    heading(f"Run {md_escape(run_id)}", "What happened in this run?")
+    told = tally.totals(events)
+    _head(page, events, known)
+    tile_row(_tiles(told, known))
+    run_steps.timeline(page, events)
+    listed, ties, proof = st.tabs(["Turn by turn", "Totals", "Proof"])
+    with listed:
+        run_steps.listing(page, events)
+    with ties:
+        run_steps.ties(page, told, known)
+    with proof:
+        run_steps.proof(page, events)
+
+
+def _row(page: Page, run_id: str) -> Row | None:
+    """The warehouse's row of the run; None when the build is older than the run."""
+    if page.warehouse is None:
+        return None
+    rows = page.ask("run", run_id=run_id)
+    return None if rows.is_empty() else rows.row(0, named=True)
+
+
+def _head(page: Page, events: Sequence[Row], known: Row | None) -> None:
+    first = events[0]
+    agent_id = str(first["agent_id"])
+    version = f" v{first['agent_version']}" if first.get("agent_version") else ""
+    asked = replay.at(first)
+    who = f"for {md_escape(page.name_of(first['actor_id']))} " if first.get("actor_id") else ""
+    state = words(
+        str((known or {}).get("outcome") or (known or {}).get("run_status") or "not in the build yet")
+    )
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.markdown(
+        f"**{md_escape(agent_id)}**{md_escape(version)} of {md_escape(page.team(first.get('team_id')))} "
+        f"{who}· asked {moment(asked, page.zone)} · {md_escape(state)}",
+        help=moment_utc(asked),
+    )
+    if right.button("Open the agent", icon=":material/smart_toy:"):
+        open_agent(agent_id)
+
+
+def _tiles(told: tally.Totals, known: Row | None) -> list[Tile]:
+    machine, waited = (measures.number((known or {}).get(name)) for name in ("machine_ms", "waiting_ms"))
+    floor = f"{told.unpriced} turns without a price" if told.unpriced else "every turn has a price"
+    return [
+        Tile(label="Cost", shown=money(told.cost_usd), basis=floor if told.turns else "no model turn"),
+        Tile(
+            label="Machine time",
+            shown=duration(machine),
+            basis=f"waited for people {duration(waited)}" if waited else "no wait for people",
+        ),
+        Tile(label="Model turns", shown=f"{told.turns:,}", basis=run_steps.tokens(told)),
+        Tile(
+            label="Tool calls",
+            shown=f"{told.tool_calls:,}",
+            basis=f"{plural(told.tool_errors, 'error')} · {plural(told.approvals, 'approval')} asked",
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    render()

@@ -1,0 +1,108 @@
+"""Runs: search over what I may read; filters in the URL; a click opens one run."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.charts import OUTCOME_WORDS
+from app.labels import count, plural
+from app.views._parts import controls, run_list
+from app.views._parts.controls import Period
+from app.views._parts.page import Filter, Page, current, empty, heading, nothing
+
+PER_PAGE = 50
+ORDERS = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "cost": "Highest cost",
+    "machine": "Longest machine time",
+    "waiting": "Longest wait for people",
+    "tool_errors": "Most tool errors",
+    "interventions": "Most interventions",
+}
+RESULTS = {
+    **{f"outcome:{outcome}": word.capitalize() for outcome, word in OUTCOME_WORDS.items()},
+    "run_status:waiting": "Waiting",
+    "run_status:running": "Running",
+    "run_status:queued": "Queued",
+    "run_status:refused": "Refused",
+}
+MARKS = {
+    "has_tool_error": "With a tool error",
+    "has_approval": "With an approval",
+    "has_intervention": "With an intervention",
+    "is_delegated": "Delegated",
+}
+
+
+def render() -> None:
+    """Draw the page."""
+    page = current()
+    heading("Runs", "What happened in which run?")
+    page.built()
+    if page.run_days() is None:
+        nothing("No runs yet. Run an agent or import runs, then build.", "import tau2 <file>")
+    period = controls.period(page)
+    filters = _filters(page, period)
+    days = {"first_date": period.first_date, "last_date": period.last_date}
+    order = filters.pop("order")
+    found = int(page.ask("run_count", **days, **filters)["runs"][0])
+    if not found:
+        empty("No run matches. Clear a filter or choose a longer period.")
+        return
+    pages = -(-found // PER_PAGE)
+    left, right = st.columns([1, 1], vertical_alignment="center")
+    with right:
+        number = controls.page_number("page", pages)
+    first = (number - 1) * PER_PAGE
+    left.caption(
+        f"{plural(found, 'run')} of {period.words}; {count(first + 1)} to "
+        f"{count(min(first + PER_PAGE, found))} below. Click a run to replay it."
+    )
+    rows = page.ask("runs", **days, **filters, order=order, limit=PER_PAGE, offset=first)
+    run_list.show_runs(page, rows, key="run_list")
+
+
+def _filters(page: Page, period: Period) -> dict[str, Filter]:
+    top = st.columns([4, 2, 2])
+    with top[0]:
+        text = controls.text("Search", "q", "Run, agent, person, model or source")
+    with top[1]:
+        result = controls.select("Result", "result", RESULTS, anything="Any result")
+    with top[2]:
+        order = controls.one_of_many("Order", "order", ORDERS)
+    low = st.columns(4 if len(page.teams_seen) > 1 else 3)
+    with low[0]:
+        agent = controls.select("Agent", "agent", _agents(page), anything="Any agent")
+    with low[1]:
+        model = controls.select("Model", "model", _models(page, period), anything="Any model")
+    with low[2]:
+        mark = controls.select("Mark", "mark", MARKS, anything="With or without marks")
+    team = None
+    if len(low) > 3:
+        with low[3]:
+            team = controls.team(page)
+    kind, _, word = (result or "").partition(":")
+    return {
+        "text": text,
+        "agent_id": agent,
+        "model_name": model,
+        "team_id": team,
+        "order": order,
+        **({kind: word} if kind else {}),
+        **({mark: True} if mark else {}),
+    }
+
+
+def _agents(page: Page) -> dict[str, str]:
+    rows = page.ask("agents").select("agent_id", "agent_name").rows()
+    return dict(sorted(((one, name or one) for one, name in rows), key=lambda pair: pair[1].lower()))
+
+
+def _models(page: Page, period: Period) -> dict[str, str]:
+    rows = page.ask("models", first_date=period.first_date, last_date=period.last_date)
+    return {name: name for name in rows["model_name"].to_list()}
+
+
+if __name__ == "__main__":
+    render()

@@ -22,7 +22,9 @@ COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.worker",
     "app.commands.log",
     "app.commands.imports",
+    "app.commands.otlp",
     "app.commands.build",
+    "app.commands.exports",
     "app.commands.serve",
 )
 

@@ -16,7 +16,7 @@ from ingest.dialects.values import Json, object_of
 
 
 class Parts(NamedTuple):
-    """A raw span without its content, and ``{attributes, events, status_message, body}`` as far as it has it."""
+    """A raw span without content, and its content: ``{attributes, events, status_message, body}``."""
 
     structure: dict[str, Json]
     content: dict[str, Json]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app.labels import duration, md_escape, moment, moment_utc, money, words
+from app.labels import duration, md_escape, moment, moment_utc, money, plural, words
 from app.views._parts import measures, replay, run_steps, tally
 from app.views._parts.page import Page, current, heading, nothing, open_agent
 from app.views._parts.tiles import Tile

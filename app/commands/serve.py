@@ -32,7 +32,7 @@ def serve(workspace: Workspace, port: int = DEFAULT_PORT) -> None:
 
     Raises ServeError when the port is taken or the pages do not come up.
     """
-    _refuse_taken(port)
+    refuse_taken(port)
     environment = os.environ | {"FLEETBOOK_HOME": str(workspace.root)}
     child = subprocess.Popen(
         [sys.executable, "-m", "app.server", str(port)],
@@ -72,7 +72,8 @@ def register(app: typer.Typer) -> None:
         serve(Workspace.open(home()), port)
 
 
-def _refuse_taken(port: int) -> None:
+def refuse_taken(port: int) -> None:
+    """Raise ServeError when something listens on ``port`` of this machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
         try:

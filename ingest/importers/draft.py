@@ -59,6 +59,7 @@ class RunDraft:
         self.turn_count = 0
         self.call_count = 0
         self._messages = 0
+        self._approvals: dict[str, int] = {}
         self._begin()
 
     def _begin(self) -> None:
@@ -184,8 +185,8 @@ class RunDraft:
         columns: dict[str, Value] = asdict(approval)
         del columns["part"]
         approval_id = f"{self.identity.run_id}-{approval.part}"
-        step = approval.source_decision or approval.decision or "asked"
-        self._add("approval_reported", f"{approval.part}/{step}", {**columns, "approval_id": approval_id})
+        number = self._approvals[approval.part] = self._approvals.get(approval.part, -1) + 1
+        self._add("approval_reported", f"{approval.part}/{number}", {**columns, "approval_id": approval_id})
         return approval_id
 
     def verdict(self, verdict: Verdict) -> None:

@@ -112,6 +112,7 @@ FORMATS: Mapping[str, str] = {
     "tau_bench_v1": "ingest.importers.tau_bench_v1:FORMAT",
     "agentdojo": "ingest.importers.agentdojo:FORMAT",
     "medagentbench": "ingest.importers.medagentbench:FORMAT",
+    "inspect": "ingest.importers.inspect_log:FORMAT",
     "swe_agent": "ingest.importers.swe_agent:FORMAT",
 }
 AUTO = "auto"

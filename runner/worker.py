@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from runner.agent.govern import GovernedAgent, build_agent
+from runner.agent.govern import Built, build_agent
 from runner.agent.loop import Outcome, end_run, play
 from runner.agent.models import build_model
 from runner.agent.progress import Watch, nobody
@@ -27,7 +27,7 @@ class Worker:
         self._control = control
         self._pacing = pacing or Pacing()
         self._watch = watch
-        self._agents: dict[str, GovernedAgent] = {}
+        self._agents: dict[str, Built] = {}
 
     async def play(self, run_id: str) -> Outcome | None:
         """Play one run until it ends or waits; None when another worker has it, or it cannot go on now.
@@ -95,16 +95,17 @@ class Worker:
             registry=registry,
             run=run,
             frozen=version.frozen,
+            version_hash=version.version_hash,
             price=control.price(registry, version.frozen),
             watch=self._watch,
             pacing=self._pacing,
         )
 
-    def _agent(self, session: Session) -> GovernedAgent:
-        version_hash = session.frozen.version_hash()
-        if version_hash not in self._agents:
-            self._agents[version_hash] = build_agent(session.frozen, build_model(session.frozen.model))
-        return self._agents[version_hash]
+    def _agent(self, session: Session) -> Built:
+        if session.version_hash not in self._agents:
+            model = build_model(session.frozen.model)
+            self._agents[session.version_hash] = build_agent(session.frozen, model)
+        return self._agents[session.version_hash]
 
 
 def run_until_parked(

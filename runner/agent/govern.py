@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai import Agent, Tool
@@ -55,8 +56,8 @@ class Governor(AbstractCapability[None]):
     ) -> ModelResponse:
         """After an answer: settle, journal its calls, checkpoint."""
         settled = await self._turns.settle(ctx.messages, response)
-        self._tools.load()
-        return settled
+        self._tools.adopt(settled.calls)
+        return settled.response
 
     async def on_model_request_error(
         self, ctx: RunContext[None], *, request_context: ModelRequestContext, error: Exception
@@ -114,28 +115,29 @@ class Governor(AbstractCapability[None]):
         raise ModelRetry(f"Arguments of {call.tool_name} are no JSON object.") from error
 
 
-def build_agent(frozen: Frozen, model: Model) -> GovernedAgent:
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """The agent of one version, and the bytes of its tool declarations, which go with every request."""
+
+    agent: GovernedAgent
+    tool_bytes: int
+
+
+def build_agent(frozen: Frozen, model: Model) -> Built:
     """The agent of a frozen version. Raises ToolUnusable when a tool function cannot be loaded."""
     tools = [
         _tool(bind(tool.name, tool.function), tool.description, is_alone=tool.effect != "read")
         for tool in frozen.tools
     ]
-    return Agent(
+    agent = Agent(
         model,
         output_type=[str, DeferredToolRequests],
         instructions=frozen.instructions,
         tools=tools,
         retries=_RETRIES,
     )
-
-
-def tool_bytes(frozen: Frozen) -> int:
-    """Bytes of the tool declarations that go with every request."""
-    total = 0
-    for tool in frozen.tools:
-        binding = bind(tool.name, tool.function)
-        total += len(json.dumps(binding.json_schema())) + len(tool.description or binding.description)
-    return total
+    declared = [(tool.name, tool.description, tool.function_schema.json_schema) for tool in tools]
+    return Built(agent=agent, tool_bytes=len(json.dumps(declared, ensure_ascii=False).encode()))
 
 
 def _tool(binding: Binding, description: str, *, is_alone: bool) -> Tool[None]:

@@ -18,7 +18,7 @@ from pydantic_ai.exceptions import AgentRunError, ModelAPIError
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
 from pydantic_ai.usage import UsageLimits
 
-from runner.agent.govern import GovernedAgent, Governor, tool_bytes
+from runner.agent.govern import Built, GovernedAgent, Governor
 from runner.agent.session import Session
 from runner.agent.toolgate import Pending, ToolGate
 from runner.agent.turns import TurnGate, TurnLimitReached
@@ -45,14 +45,14 @@ class Outcome:
     requests: tuple[Request, ...] = ()
 
 
-async def play(session: Session, agent: GovernedAgent) -> Outcome:
+async def play(session: Session, built: Built) -> Outcome:
     """Play a claimed run until it ends or waits. Raises LeaseLost and RelayError; then it stays as it is."""
     tools = ToolGate(session)
-    turns = TurnGate(session, tool_bytes(session.frozen))
+    turns = TurnGate(session, built.tool_bytes)
     await session.flush()  # intents of a process that died before its flush
     async with _heartbeat(session):
         try:
-            answer = await _answer(session, agent, Governor(turns, tools), tools)
+            answer = await _answer(session, built.agent, Governor(turns, tools), tools)
         except (BudgetRefused, PriceUnknown) as error:
             return await end_run(session, "stopped_budget", reason=str(error), error_type=error.rule)
         except TurnLimitReached as error:

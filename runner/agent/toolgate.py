@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pydantic_ai.exceptions import ApprovalRequired, ModelRetry, ToolFailed
@@ -60,12 +60,15 @@ class ToolGate:
         self._calls: dict[str, Call] = {}
         self.pending: dict[int, Pending] = {}
 
+    def adopt(self, calls: Iterable[Call]) -> None:
+        """Take the calls of a fresh answer, as they were just written into the journal."""
+        self._calls = {call.tool_call_id: call for call in calls}
+
     def load(self) -> None:
-        """Read the journal of the turn in hand: what was asked for, started and finished."""
+        """Read the journal of the turn in hand: what was asked for, started and finished before."""
         session = self._session
         with session.control.store.read() as connection:
-            calls = journal.of_turn(connection, session.run.run_id, session.turn_count - 1)
-        self._calls = {call.tool_call_id: call for call in calls}
+            self.adopt(journal.of_turn(connection, session.run.run_id, session.turn_count - 1))
 
     def check(self, part: ToolCallPart, raw: object) -> dict[str, object]:
         """The validated arguments of a call. Raises ModelRetry, which tells the model what is wrong."""
@@ -93,10 +96,8 @@ class ToolGate:
             return await self._decided(call, tool, checked, handler, "unknown_outcome")
         if tool.approval and needs_person(tool.approval, checked.plain):
             return await self._decided(call, tool, checked, handler, "approval")
-        if tool.effect != "read":
-            await self._session.write(
-                lambda tx: journal.start(tx, self._session.run.run_id, call, again=call.state == "started")
-            )
+        if not self._is_repeatable(tool):
+            await self._session.write(lambda tx: journal.start(tx, self._session.run.run_id, call))
         return await self._run(call, tool, checked, handler)
 
     async def fail(self, part: ToolCallPart, error: Exception) -> ToolFailed:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from pydantic_ai.exceptions import (
     ModelAPIError,
@@ -26,6 +27,7 @@ from runner.agent.models import provider_name
 from runner.agent.progress import TurnDone, WaitsForWallet
 from runner.agent.session import Session
 from runner.control import journal, runs, wallet
+from runner.control.journal import Call
 from runner.control.purses import Exhausted, Lower, Purse, Short, next_step, purses_of, shortage
 from runner.control.store import Transaction, envelope
 from runner.errors import BudgetRefused, PriceUnknown, RunnerError
@@ -43,6 +45,14 @@ class TurnLimitReached(RunnerError):
             f"Run stopped: it has used all {limit} model turns of its version without an answer. "
             "Raise max_turns of the agent in registry.yaml, or split the task."
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """An answer after its settlement: the response to go on with, and its calls as they are journalled."""
+
+    response: ModelResponse
+    calls: tuple[Call, ...]
 
 
 class TurnGate:
@@ -145,8 +155,8 @@ class TurnGate:
 
     # After an attempt
 
-    async def settle(self, history: Sequence[ModelMessage], response: ModelResponse) -> ModelResponse:
-        """Settle an answered attempt, journal the calls it asks for, checkpoint; returns the response to use.
+    async def settle(self, history: Sequence[ModelMessage], response: ModelResponse) -> Settled:
+        """Settle an answered attempt, journal the calls it asks for, checkpoint.
 
         When this returns, the intent of every call is durable in the log. Raises LeaseLost, RelayError.
         """
@@ -181,7 +191,8 @@ class TurnGate:
         self._watch(turn_index, held, billed, response)
         if calls:
             await session.flush()
-        return response
+        ended = (replace(call, state="finished") if end else call for call, end in calls)
+        return Settled(response=response, calls=tuple(ended))
 
     async def fail(self, error: Exception) -> bool:
         """Settle a failed attempt; True when the turn should be tried again (after the pause made here)."""

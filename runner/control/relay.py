@@ -33,8 +33,6 @@ _PATIENCE_S = 75.0
 _POLL_S = 0.005
 
 _O = outbox.c
-_LAST = sa.select(sa.func.max(_O.outbox_id))
-_LEFT = sa.select(sa.func.count()).where(_O.outbox_id <= sa.bindparam("last"))
 _LOCK = (
     sa.select(relay_lock.c.owner, relay_lock.c.until).where(relay_lock.c.name == "relay").with_for_update()
 )
@@ -69,21 +67,14 @@ class Relay:
 
         Raises RelayError when the log cannot be written or another relayer does not come back.
         """
-        with self._store.read() as connection:
-            last: int | None = connection.execute(_LAST).scalar_one()
-        if last is None:
-            return
         deadline = time.monotonic() + _PATIENCE_S
         with self._turn:
-            while self._is_left(last):
-                if self._relay_batch():
-                    continue
-                if time.monotonic() > deadline:
-                    raise RelayError(
-                        f"Events not relayed: another process has held the relay for {_PATIENCE_S:.0f} s "
-                        f"({self._workspace.root}). Stop the worker that hangs; its events are kept."
-                    )
-                time.sleep(_POLL_S)
+            while True:
+                taken = self._relay_batch()
+                if taken is not None and taken < _BATCH:
+                    return
+                if taken is None:
+                    self._wait_for_other(deadline)
 
     def close(self) -> None:
         """Close this process's chain in the log."""
@@ -99,20 +90,26 @@ class Relay:
     ) -> None:
         self.close()
 
-    def _is_left(self, last: int) -> bool:
-        with self._store.read() as connection:
-            return bool(connection.execute(_LEFT, {"last": last}).scalar_one())
+    def _wait_for_other(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise RelayError(
+                f"Events not relayed: another process has held the relay for {_PATIENCE_S:.0f} s "
+                f"({self._workspace.root}). Stop the worker that hangs; its events are kept."
+            )
+        time.sleep(_POLL_S)
 
-    def _relay_batch(self) -> bool:
-        """Take the lock, bring one batch over; False when another process holds the lock."""
-        writer = self._log()
+    def _relay_batch(self) -> int | None:
+        """Take the lock and bring one batch over; returns its size, or None when another has the lock."""
         with self._store.write() as tx:
             lock = tx.sql.execute(_LOCK).one()
             me = self._presence.owner
             if lock.owner not in (None, me) and not self._presence.is_gone(lock.owner, lock.until, tx.now):
-                return False
+                return None
             doubtful = tx.sql.execute(_MARKED).all()
             fresh = tx.sql.execute(_FRESH).all()
+            if not doubtful and not fresh:
+                return 0
+            writer = self._log()
             if fresh:
                 marks = [{"row": row.outbox_id, "writer": writer.writer_id} for row in fresh]
                 tx.sql.execute(_MARK, marks)
@@ -127,7 +124,7 @@ class Relay:
             if rows:
                 tx.sql.execute(_DROP, rows)
             tx.sql.execute(_SET_LOCK, {"owner": None, "until": None})
-        return True
+        return len(fresh)
 
     def _append(self, writer: LogWriter, doubtful: Sequence[Row], fresh: Sequence[Row]) -> None:
         rows = [*self._not_in_log(doubtful), *fresh]

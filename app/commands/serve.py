@@ -41,7 +41,7 @@ def serve(workspace: Workspace, port: int = DEFAULT_PORT) -> None:
         stdout=subprocess.DEVNULL,  # Streamlit's own greeting; errors stay on the terminal
         start_new_session=True,  # Ctrl-C reaches this process only, which then ends the pages in order
     )
-    with _interruptible():
+    with interruptible():
         try:
             _wait_until_ready(child, port)
             typer.echo(f"Pages: http://localhost:{port}  (Ctrl-C stops them)")
@@ -111,7 +111,7 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """SIGTERM ends the pages as Ctrl-C does, while this is open."""
 
     def interrupt(_number: int, _frame: object) -> None:

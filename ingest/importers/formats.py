@@ -114,6 +114,7 @@ FORMATS: Mapping[str, str] = {
     "medagentbench": "ingest.importers.medagentbench:FORMAT",
     "inspect": "ingest.importers.inspect_log:FORMAT",
     "swe_agent": "ingest.importers.swe_agent:FORMAT",
+    "managed_agents": "ingest.importers.managed_agents:FORMAT",
 }
 AUTO = "auto"
 

@@ -17,6 +17,7 @@ from runner.errors import RunnerError
 
 # In the order of `fleetbook --help`: modules of app/commands, each with register(app).
 COMMAND_MODULES: tuple[str, ...] = (
+    "app.commands.demo",
     "app.commands.registry",
     "app.commands.runs",
     "app.commands.worker",

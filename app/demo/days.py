@@ -78,15 +78,17 @@ class Days:
                 yield played
 
     def _one(self, player: Player, version: Version, request: Request, dice: random.Random) -> Played:
-        wallet = self._wallet
-        is_watched = wallet is not None and wallet.agent_id == player.habit.agent_id
-        if wallet is not None and is_watched and request.at >= self._plan.month_start:
-            worst = version.card.cost_nano_usd(player.habit.prompt_tokens, 0, version.max_output_tokens) or 0
-            if self._spent + worst > wallet.cap_nano_usd:
-                return self._out_of_money(player, version, request, wallet, worst)
         played = self._play.run(player, version, request, dice)
-        if is_watched and self._is_over(played):
-            self._spent += sum(one.nano_usd for one in played.charges if one.at >= self._plan.month_start)
+        wallet = self._wallet
+        if wallet is None or wallet.agent_id != player.habit.agent_id:
+            return played
+        cost = sum(charge.nano_usd for charge in played.charges if charge.at >= self._plan.month_start)
+        worst = version.card.cost_nano_usd(player.habit.prompt_tokens, 0, version.max_output_tokens) or 0
+        need = max(cost, worst)
+        if cost and self._spent + need > wallet.cap_nano_usd:
+            return self._out_of_money(player, version, request, wallet, need)
+        if self._is_over(played):
+            self._spent += cost
         return played
 
     def _is_over(self, played: Played) -> bool:
@@ -120,7 +122,7 @@ class Days:
             yield self._refused(player, version, request, ruling.rule_id, ruling.sentence)
 
     def _out_of_money(
-        self, player: Player, version: Version, request: Request, wallet: Wallet, worst: int
+        self, player: Player, version: Version, request: Request, wallet: Wallet, need: int
     ) -> Played:
         """The wallet gate's own words: the history refuses as the control plane would have."""
         wallet_id = f"agent:{wallet.agent_id}:month"
@@ -131,7 +133,7 @@ class Days:
             spent_nano_usd=self._spent,
             held_nano_usd=0,
         )
-        reason, _ = shortage(short, worst, self._plan.time_zone)
+        reason, _ = shortage(short, need, self._plan.time_zone)
         return self._refused(player, version, request, f"wallet:{wallet_id}", reason, wallet_id)
 
     def _refused(

@@ -1,4 +1,4 @@
-"""A handful of live runs: the real runner, the embedded simulated model, and one request that waits for you."""
+"""A handful of live runs: the real runner on the embedded simulated model, and one request that waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.worker import Worker, run_until_parked
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One live run: who asks which agent for what; ``decided_by`` approves what waits, None leaves it waiting."""
+    """One live run: who asks which agent for what; ``decided_by`` approves what waits, None leaves it."""
 
     agent_id: str
     task: str
@@ -61,8 +61,8 @@ def play(
     begun: tuple[str, ...],
     remember: Callable[[str], None],
     progress: Callable[[str], None],
-) -> int:
-    """Play the scenes that were not begun yet; returns how many requests wait for a person now.
+) -> None:
+    """Play the scenes that were not begun yet.
 
     ``begun`` are the runs of an interrupted call, which are finished first; ``remember`` is called with each
     new run's id. Raises RunnerError.
@@ -79,8 +79,12 @@ def play(
             run_until_parked(control, run_id)
             if scene.decided_by:
                 _decide(control, run_id, scene.decided_by)
-        with control.store.read() as connection:
-            return len(approvals.waiting(connection))
+
+
+def waiting_requests(workspace: Workspace) -> int:
+    """How many requests wait for a person now."""
+    with Control(workspace, process_name="fleetbook demo") as control, control.store.read() as connection:
+        return len(approvals.waiting(connection))
 
 
 def _decide(control: Control, run_id: str, person_id: str) -> None:

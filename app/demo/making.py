@@ -1,4 +1,4 @@
-"""Makes the demo workspace, step by step; each step is skipped when it is done and carried on when it is not."""
+"""Makes the demo workspace, step by step; what is done is skipped, what was interrupted is carried on."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ def tell_history(workspace: Workspace, made: State, progress: Progress) -> State
     """Write the history and give the wallets what it spent in the running month."""
     if made.is_history_done:
         return made
+    made = state.save(workspace, replace(made, has_begun=True))
     registry = _registry(made.plan.end, made.caps)
     cast = Cast(made.plan, registry, declared_versions(workspace))
     days = Days(made.plan, registry, cast, _wallet(registry, made))
@@ -133,7 +134,8 @@ def alone(root: Path) -> Iterator[None]:
     except BlockingIOError as error:
         os.close(handle)
         raise DemoRefused(
-            f"Demo not made: another `fleetbook demo` is working on {root}. Wait for it, or name another folder."
+            f"Demo not made: another `fleetbook demo` is working on {root}. "
+            "Wait for it, or name another folder with --workspace."
         ) from error
     try:
         yield

@@ -25,6 +25,7 @@ class State:
     live_runs: tuple[str, ...] = ()
     is_live_done: bool = False
     story: int = STORY
+    has_begun: bool = False
 
 
 def load(workspace: Workspace) -> State | None:

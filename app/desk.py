@@ -8,135 +8,102 @@ Nothing here imports the agent loop or a model SDK.
 from __future__ import annotations
 
 import datetime as dt
+import threading
+import time
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 
+import sqlalchemy as sa
+
+from app.desk_rows import (
+    Approval,
+    Company,
+    Hold,
+    LiveRun,
+    Person,
+    Wallet,
+    approval_row,
+    live_run_row,
+    wallet_row,
+)
+from ingest.reader import payload_texts, run_events
 from ingest.workspace import Workspace
+from runner.control import approvals, recover, runs
+from runner.control.access import Target, may
+from runner.control.approvals import Request
+from runner.control.decisions import standing
+from runner.control.plane import Control
+from runner.control.purses import Purse, purse_of, usd
+from runner.control.registry import Action, Registry
+from runner.control.runs import Run
+from runner.control.tables import holds, wallets
+from runner.errors import AccessRefused, DecisionRefused, NotFound, RegistryNotApplied, RunnerError
 
+__all__ = [
+    "AccessRefused",
+    "Approval",
+    "Company",
+    "DecisionRefused",
+    "Desk",
+    "Hold",
+    "LiveRun",
+    "NotFound",
+    "Person",
+    "RegistryNotApplied",
+    "RunnerError",
+    "Wallet",
+]
 
-@dataclass(frozen=True, kw_only=True)
-class Person:
-    """A declared person with role, team and the role's scope (own, team, all)."""
-
-    person_id: str
-    name: str
-    role_id: str
-    team_id: str
-    scope: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Company:
-    """The company and the IANA time zone in which pages show times."""
-
-    name: str
-    time_zone: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hold:
-    """Money held for one model call in flight: its run, USD, and age in seconds."""
-
-    run_id: str
-    amount_usd: Decimal
-    age_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wallet:
-    """One window of one wallet, the enforced numbers; ``free_usd`` = cap − spent − held, None: unlimited."""
-
-    wallet_id: str
-    wallet_kind: str
-    owner_id: str
-    team_id: str
-    window: str
-    window_start: dt.datetime
-    window_end: dt.datetime
-    cap_usd: Decimal | None
-    is_unlimited: bool
-    reason: str
-    spent_usd: Decimal
-    held_usd: Decimal
-    unknown_usd: Decimal
-    free_usd: Decimal | None
-    holds: tuple[Hold, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Approval:
-    """One request for a person's decision; ``arguments`` is what the tool would get, as data."""
-
-    approval_id: str
-    run_id: str
-    agent_id: str
-    agent_name: str
-    team_id: str
-    risk_class: str
-    tool_name: str
-    arguments: Mapping[str, object]
-    rule_id: str
-    rule_text: str
-    approver_role: str
-    requested_by: str
-    requested_at: dt.datetime
-    expires_at: dt.datetime
-    money_at_stake_usd: Decimal | None
-    status: str
-    decided_by: str | None
-    decided_at: dt.datetime | None
-    decision: str | None
-    reason: str
-    changed_arguments: Mapping[str, object] | None
-    can_decide: bool
-    cannot_reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiveRun:
-    """A run that has not ended: its state now, and the money it has spent and holds."""
-
-    run_id: str
-    agent_id: str
-    agent_name: str
-    team_id: str
-    status: str
-    pause_reason: str | None
-    requested_by: str
-    requested_at: dt.datetime
-    turn_count: int
-    tool_call_count: int
-    spent_usd: Decimal
-    held_usd: Decimal
+# A page asks again at every click: reading one run for this long counts, and is recorded, as one reading.
+_ONE_READING_S = 900.0
+_DECIDED_SHOWN = 200
 
 
 class Desk:
     """The live side of one workspace: one object per process is enough, many threads may use it."""
 
-    def __init__(self, workspace: Workspace):
-        self._workspace = workspace
+    def __init__(self, control: Control):
+        self._control = control
+        self._readings: dict[tuple[str, str], float] = {}
+        self._turn = threading.Lock()
 
     @classmethod
     def open(cls, workspace: Workspace) -> Desk:
         """The desk of ``workspace``. Raises RunnerError when the control store cannot be opened."""
-        return cls(workspace)
+        return cls(Control(workspace, process_name="fleetbook pages", recorded_via="app"))
+
+    def close(self) -> None:
+        """Close what the desk has open."""
+        self._control.close()
 
     def people(self) -> list[Person]:
         """Everybody declared, by name. Raises RegistryNotApplied when nothing was applied."""
-        raise NotImplementedError
+        registry = self._control.registry()
+        found = [
+            Person(
+                person_id=person_id,
+                name=person.name,
+                role_id=person.role,
+                team_id=person.team,
+                scope=registry.roles[person.role].scope,
+            )
+            for person_id, person in registry.people.items()
+        ]
+        return sorted(found, key=lambda person: person.name)
 
     def company(self) -> Company:
-        """The company as declared; the frame of every page shows it."""
-        raise NotImplementedError
+        """The company as declared; the frame of every page shows it. Raises RegistryNotApplied."""
+        declared = self._control.registry().company
+        return Company(name=declared.name, time_zone=declared.time_zone)
 
     def teams(self) -> dict[str, str]:
-        """Every declared team, id to name; names only, no access rule."""
-        raise NotImplementedError
+        """Every declared team, id to name; names only, no access rule. Raises RegistryNotApplied."""
+        return {team_id: team.name for team_id, team in self._control.registry().teams.items()}
 
     def may_export(self, person_id: str) -> None:
         """Return when the person may export_data. Raises AccessRefused with the rule otherwise."""
-        raise NotImplementedError
+        registry = self._control.registry()
+        self._control.require(registry, person_id, "export_data", Target(person_id=person_id))
 
     def record_export(
         self,
@@ -154,19 +121,77 @@ class Desk:
         The files become visible only afterwards. Raises AccessRefused as :meth:`may_export`, RelayError when
         the event could not be brought into the log.
         """
-        raise NotImplementedError
+        self.may_export(person_id)
+        with self._control.store.write() as tx:
+            event_id = tx.emit(
+                "export_created",
+                actor_id=person_id,
+                person_id=person_id,
+                export_id=export_id,
+                export_format=export_format,
+                row_count=row_count,
+                content_sha256=content_sha256,
+                filter_text=filter_text,
+                scope=scope,
+            )
+        self._control.relay.flush()
+        return event_id
 
     def wallets(self, person_id: str) -> list[Wallet]:
         """Current windows of the wallets this person may see (view_metrics), teams first."""
-        raise NotImplementedError
+        control = self._control
+        registry, now = control.registry(), control.store.clock()
+        purses = [
+            purse_of(registry, one, now) for one in registry.budgets if not one.wallet.startswith("run:")
+        ]
+        seen = [purse for purse in purses if _may_see(registry, person_id, _purse_target(purse))]
+        with control.store.read() as connection:
+            rows = {
+                (row.wallet_id, row.window_start_at): row for row in connection.execute(sa.select(wallets))
+            }
+            open_holds = connection.execute(sa.select(holds).order_by(holds.c.held_at)).all()
+        held: dict[tuple[str, dt.datetime], list[Hold]] = defaultdict(list)
+        for row in open_holds:
+            hold = Hold(
+                run_id=row.run_id,
+                amount_usd=usd(row.amount_nano_usd),
+                age_s=(now - row.held_at).total_seconds(),
+            )
+            held[row.wallet_id, row.window_start_at].append(hold)
+        found = []
+        for purse in seen:
+            key = (purse.wallet_id, purse.window_start)
+            found.append(wallet_row(purse, rows.get(key), tuple(held[key])))
+        return sorted(found, key=lambda one: (one.wallet_kind != "team", one.wallet_id))
 
     def approvals(self, person_id: str) -> list[Approval]:
-        """Requests this person may see: waiting first (high risk, then oldest), then the last 200 decided."""
-        raise NotImplementedError
+        """Requests this person may see: waiting first (high risk, then oldest), then the last 200 decided.
+
+        Arguments are content: they are empty for a person who may neither decide nor read_payload.
+        """
+        control = self._control
+        recover.lapse_requests(control)
+        registry = control.registry()
+        with control.store.read() as connection:
+            waiting = approvals.waiting(connection)
+            decided = approvals.latest_decided(connection, _DECIDED_SHOWN)
+            found = [
+                self._approval(connection, registry, person_id, request)
+                for request in (*waiting, *decided)
+                if _may_see(registry, person_id, _request_target(request))
+            ]
+        return sorted(
+            found,
+            key=lambda one: (
+                one.status != "waiting",
+                one.risk_class != "high",
+                one.requested_at if one.status == "waiting" else dt.datetime.max.replace(tzinfo=dt.UTC),
+            ),
+        )
 
     def shown(self, approval_id: str, person_id: str) -> None:
         """Record that the request was on the person's screen: one event per person and request."""
-        raise NotImplementedError
+        self._control.shown(approval_id, person_id)
 
     def decide(
         self,
@@ -182,17 +207,97 @@ class Desk:
         not decide, the request is decided or expired, or the changed arguments do not fit the tool.
         The run is then ready; a worker (``fleetbook worker``) resumes it.
         """
-        raise NotImplementedError
+        return self._control.decide(
+            approval_id, person_id, decision, reason, changed_arguments, recorded_via="app"
+        )
 
     def live_runs(self, person_id: str) -> list[LiveRun]:
         """Runs that have not ended, newest first, within the person's scope."""
-        raise NotImplementedError
+        control = self._control
+        registry = control.registry()
+        with control.store.read() as connection:
+            found = runs.listed(connection, ("queued", "running", "waiting", "ready"))
+            per_run = sa.select(holds.c.run_id, sa.func.max(holds.c.amount_nano_usd)).group_by(holds.c.run_id)
+            held: dict[str, int] = {row[0]: row[1] for row in connection.execute(per_run)}
+        return [
+            live_run_row(registry, run, held.get(run.run_id, 0))
+            for run in found
+            if _may_see(registry, person_id, _run_target(run))
+        ]
 
     def live_run_events(self, run_id: str, person_id: str) -> list[dict[str, object]]:
         """Events of one run in order, straight from the log with what is not sealed yet.
 
         Each event has a key ``payload_text``: the text when the person may read_payload (one payload_read
-        event is recorded), else None. Raises AccessRefused outside the person's scope, NotFound for an
-        unknown run.
+        event is recorded per quarter of an hour), else None. Raises AccessRefused outside the person's
+        scope, NotFound for an unknown run.
         """
-        raise NotImplementedError
+        control = self._control
+        control.relay.flush()
+        events = run_events(control.workspace, run_id)
+        if not events:
+            raise NotFound("run", run_id, None, "The log has no event of it; see the Runs page.")
+        registry = control.registry()
+        first = events[0]
+        target = Target(
+            agent_id=_text(first.get("agent_id")),
+            team_id=_text(first.get("team_id")),
+            person_id=_text(first.get("actor_id")),
+        )
+        control.require(registry, person_id, "view_metrics", target)
+        texts: dict[str, str | None] = {}
+        ids = [str(event["payload_id"]) for event in events if event.get("payload_id")]
+        if ids and may(registry, person_id, "read_payload", target).allowed:
+            self._record_reading(run_id, person_id, target, len(ids))
+            texts = payload_texts(control.workspace, ids)
+        return [{**event, "payload_text": texts.get(str(event.get("payload_id")))} for event in events]
+
+    def _record_reading(self, run_id: str, person_id: str, target: Target, count: int) -> None:
+        now = time.monotonic()
+        with self._turn:
+            last = self._readings.get((run_id, person_id))
+            if last is not None and now - last < _ONE_READING_S:
+                return
+            self._readings[run_id, person_id] = now
+        with self._control.store.write() as tx:
+            tx.emit(
+                "payload_read",
+                actor_id=person_id,
+                person_id=person_id,
+                run_id=run_id,
+                agent_id=target.agent_id,
+                team_id=target.team_id,
+                row_count=count,
+            )
+        self._control.relay.flush()
+
+    def _approval(
+        self, connection: sa.Connection, registry: Registry, person_id: str, request: Request
+    ) -> Approval:
+        control = self._control
+        frozen = control.version(connection, request.agent_id, request.agent_version).frozen
+        ruling = standing(registry, request, frozen, person_id, control.store.clock())
+        target = _request_target(request)
+        contents: tuple[Action, ...] = ("decide_approval", "read_payload")
+        is_readable = any(may(registry, person_id, action, target).allowed for action in contents)
+        return approval_row(request, frozen, ruling, is_readable=is_readable)
+
+
+def _may_see(registry: Registry, person_id: str, target: Target) -> bool:
+    return may(registry, person_id, "view_metrics", target).allowed
+
+
+def _purse_target(purse: Purse) -> Target:
+    return Target(agent_id=purse.owner_id if purse.wallet_kind == "agent" else None, team_id=purse.team_id)
+
+
+def _request_target(request: Request) -> Target:
+    return Target(agent_id=request.agent_id, team_id=request.team_id, person_id=request.requested_by)
+
+
+def _run_target(run: Run) -> Target:
+    return Target(agent_id=run.agent_id, team_id=run.team_id, person_id=run.requested_by)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -73,15 +73,14 @@ def _by_access(registry: Registry, state: AgentState, person_id: str) -> Stop | 
     if ruling.allowed:
         return None
     role = registry.people[person_id].role
-    owner = registry.agents[state.agent_id].owner
-    return Stop(
-        rule=ruling.rule_id,
-        reason=ruling.sentence,
-        advice=(
-            f"Ask {registry.people[owner].name} (owner) or a platform lead for a grant of run_agent on "
-            f"{state.agent_id} to role {role} in registry.yaml."
-        ),
-    )
+    owner = registry.people[registry.agents[state.agent_id].owner].name
+    if ruling.rule_id == f"role:{role}":
+        advice = f"Ask somebody whose role may run agents, or a platform lead to change roles.{role}.may."
+    elif ruling.rule_id.startswith("scope:"):
+        advice = f"Ask {owner} (owner) or a platform lead for a grant to role {role} that names the agent."
+    else:
+        advice = f"Ask {owner} (owner) or a platform lead for a grant of run_agent to role {role}."
+    return Stop(rule=ruling.rule_id, reason=ruling.sentence, advice=advice)
 
 
 def _by_risk(frozen: Frozen, now: dt.datetime) -> Stop | None:

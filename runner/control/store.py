@@ -20,11 +20,15 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ingest.contract import Value, canonical_body, new_event_id, validate
+from ingest.events import TYPE_BY_NAME
 from ingest.log.writer import make_payload, utc_now
 from runner.control.tables import METADATA, STORE_VERSION, outbox, relay_lock, runs, store_facts
 from runner.errors import StoreError
 
 Clock = Callable[[], dt.datetime]
+
+# Events of a run that its end declares: what comes days later (a reading, a verdict) is not among them.
+RUN_FAMILIES = frozenset({"runs", "turns", "tool_calls", "approvals"})
 
 _PUT = sa.insert(outbox)
 _COUNT = (
@@ -115,14 +119,14 @@ class Transaction:
             event.update(made.columns)
             payload = _ENCODE_PAYLOAD.encode(made.payload).decode()
         validate(event)
-        if run_id:
+        if run_id and TYPE_BY_NAME[event_type].family in RUN_FAMILIES:
             self._run_events[str(run_id)] += 1
         event_id = str(event["event_id"])
         self._rows.append({"event_id": event_id, "event": canonical_body(event).decode(), "payload": payload})
         return event_id
 
     def event_count(self, run_id: str) -> int:
-        """Events of the run so far, those of this transaction included."""
+        """Events of the run's own families so far, those of this transaction included."""
         kept = self.sql.execute(_COUNTED, {"of_run": run_id}).scalar_one_or_none() or 0
         return int(kept) + self._run_events[run_id]
 

@@ -106,34 +106,26 @@ def apply(
 def agents() -> None:
     """List the agents: decided status, version, model, risk, owner, and tools (* where a rule asks first)."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    from app.terminal import foreign
+    from app.terminal import plain
     from ingest.workspace import Workspace, home
     from runner.control.plane import Control
 
     with Control(Workspace.open(home())) as control:
         registry, states = control.registry(), control.agent_states()
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("agent", "team", "status", "version", "model", "risk", "owner", "tools (* asks first)"):
-        table.add_column(name, overflow="fold")
+    console = Console(highlight=False)
+    width = max((len(agent_id) for agent_id in states), default=0)
     for agent_id, state in states.items():
         agent = registry.agents.get(agent_id)
+        line = Text.assemble((f"{agent_id:<{width}}", "bold"), f"  {state.status:<9} v{state.agent_version}")
         if agent is None:
-            table.add_row(agent_id, state.team_id, f"{state.status}, not declared", str(state.agent_version))
+            console.print(line.append("  no longer declared", "yellow"))
             continue
+        facts = (agent.team, f"{agent.risk.risk_class} risk", plain(agent.model), f"owner {agent.owner}")
+        console.print(line.append(f"  {' · '.join(facts)}"), soft_wrap=True)
         tools = ", ".join(f"{use.tool}{'*' if use.approval else ''}" for use in agent.tools)
-        table.add_row(
-            agent_id,
-            agent.team,
-            state.status,
-            str(state.agent_version),
-            foreign(agent.model),
-            agent.risk.risk_class,
-            agent.owner,
-            tools,
-        )
-    Console().print(table)
+        console.print(Text(f"{'':<{width}}  {tools or 'no tools'}", "dim"), soft_wrap=True)
 
 
 def may(

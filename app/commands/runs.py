@@ -60,32 +60,23 @@ def run(
 def list_runs() -> None:
     """List the runs that have not ended: who started them, what they wait for, what they have spent."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
     from runner.control import runs
     from runner.control.purses import usd_text
 
+    console = Console(highlight=False)
     with _control("fleetbook runs") as control, control.store.read() as connection:
         found = runs.listed(connection, _OPEN)
     if not found:
-        Console(highlight=False).print(
-            'No run is open. `fleetbook run <agent> "<task>" --as <person>` starts one.'
+        console.print(
+            'No run is open. `fleetbook run <agent> "<task>" --as <person>` starts one.', markup=False
         )
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("run", "agent", "status", "for", "requested (UTC)", "turns", "spent"):
-        table.add_column(name, overflow="fold")
     for one in found:
-        table.add_row(
-            one.run_id,
-            f"{one.agent_id} v{one.agent_version}",
-            _state(one),
-            one.requested_by,
-            f"{one.requested_at:%Y-%m-%d %H:%M}",
-            str(one.turn_count),
-            usd_text(one.spent_nano_usd),
-        )
-    Console().print(table)
+        line = Text.assemble((one.run_id, "bold"), (f"  {_state(one)}", "yellow"))
+        console.print(line.append(f"  {one.agent_id} v{one.agent_version} for {one.requested_by}"))
+        facts = f"  since {one.requested_at:%Y-%m-%d %H:%M} UTC · {one.turn_count} turns · "
+        console.print(Text(f"{facts}{usd_text(one.spent_nano_usd)}", "dim"), soft_wrap=True)
 
 
 def list_approvals(

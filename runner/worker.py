@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
 
 from runner.agent.govern import Built, build_agent
-from runner.agent.loop import Outcome, end_run, play
+from runner.agent.loop import Outcome, play
 from runner.agent.models import build_model
 from runner.agent.progress import Watch, nobody
 from runner.agent.session import Pacing, Session
@@ -28,22 +29,31 @@ class Worker:
         self._pacing = pacing or Pacing()
         self._watch = watch
         self._agents: dict[str, Built] = {}
+        self._named: set[str] = set()
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+
+    async def __aenter__(self) -> Worker:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for close in self._closing:
+            await close()
 
     async def play(self, run_id: str) -> Outcome | None:
         """Play one run until it ends or waits; None when another worker has it, or it cannot go on now.
 
-        Raises RelayError: then the run stays as it is, and the next worker goes on.
+        Raises ModelUnusable or ToolUnusable when this process lacks a key or a module that the run needs: it
+        is left as it is, for a worker that has them. Raises RelayError.
         """
         run = self._control.run(run_id)
+        built = self._agent(run)
         session = self._claim(run)
         if session is None:
             return None
         try:
-            agent = self._agent(session)
-            return await play(session, agent)
-        except (ModelUnusable, ToolUnusable) as error:
-            # Nobody can play this version as it is: better an ended run with the reason than one that hangs.
-            return await end_run(session, "failed", reason=str(error), error_type=type(error).__name__)
+            return await play(session, built)
         except LeaseLost:
             return None
 
@@ -58,12 +68,23 @@ class Worker:
         left = [run.run_id for run in self._claimable() if run.status == "running" and run.run_id != but_not]
         return await self._play_all(left)
 
-    async def next_round(self, stop: asyncio.Event) -> list[Outcome]:
-        """One round of a worker that stays: play what is there, or wait a moment for more or for ``stop``."""
-        outcomes = await self.once()
-        if not outcomes:
-            await asyncio.gather(asyncio.wait_for(stop.wait(), _IDLE_S), return_exceptions=True)
-        return outcomes
+    async def forever(self, stop: asyncio.Event, report: Callable[[Outcome], None]) -> None:
+        """Play what comes until ``stop`` is set, then let the runs in hand end or park; each is reported."""
+        playing: dict[str, asyncio.Task[Outcome | None]] = {}
+        stopped = asyncio.create_task(stop.wait())
+        while playing or not stop.is_set():
+            if not stop.is_set():
+                recover.recover(self._control)
+                for run in self._claimable():
+                    if run.run_id not in playing and len(playing) < CONCURRENCY:
+                        playing[run.run_id] = asyncio.create_task(self._play_or_leave(run.run_id))
+            waiting = [*playing.values(), *([] if stop.is_set() else [stopped])]
+            await asyncio.wait(waiting, timeout=_IDLE_S, return_when=asyncio.FIRST_COMPLETED)
+            for run_id in [run_id for run_id, task in playing.items() if task.done()]:
+                outcome = playing.pop(run_id).result()
+                if outcome is not None:
+                    report(outcome)
+        stopped.cancel()
 
     def _claimable(self) -> list[Run]:
         with self._control.store.read() as connection:
@@ -74,7 +95,7 @@ class Worker:
 
         async def one(run_id: str) -> Outcome | None:
             async with gate:
-                return await self.play(run_id)
+                return await self._play_or_leave(run_id)
 
         outcomes = await asyncio.gather(*(one(run_id) for run_id in run_ids))
         return [outcome for outcome in outcomes if outcome is not None]
@@ -95,21 +116,58 @@ class Worker:
             registry=registry,
             run=run,
             frozen=version.frozen,
-            version_hash=version.version_hash,
             price=control.price(registry, version.frozen),
             watch=self._watch,
             pacing=self._pacing,
         )
 
-    def _agent(self, session: Session) -> Built:
-        if session.version_hash not in self._agents:
-            model = build_model(session.frozen.model)
-            self._agents[session.version_hash] = build_agent(session.frozen, model)
-        return self._agents[session.version_hash]
+    async def _play_or_leave(self, run_id: str) -> Outcome | None:
+        """A run that this process cannot play is named once, and left to others."""
+        try:
+            return await self.play(run_id)
+        except (ModelUnusable, ToolUnusable) as error:
+            if run_id in self._named:
+                return None
+            self._named.add(run_id)
+            return Outcome(run_id=run_id, status="left", reason=str(error))
+
+    def _agent(self, run: Run) -> Built:
+        with self._control.store.read() as connection:
+            version = self._control.version(connection, run.agent_id, run.agent_version)
+        if version.version_hash not in self._agents:
+            endpoint = build_model(version.frozen.model)
+            self._closing.append(endpoint.close)
+            self._agents[version.version_hash] = build_agent(version.frozen, endpoint.model)
+        return self._agents[version.version_hash]
 
 
 def run_until_parked(
     control: Control, run_id: str, *, watch: Watch = nobody, pacing: Pacing | None = None
 ) -> Outcome | None:
     """Play one run in this process until it ends or waits for a person; see :meth:`Worker.play`."""
-    return asyncio.run(Worker(control, pacing=pacing, watch=watch).play(run_id))
+
+    async def work() -> Outcome | None:
+        async with Worker(control, pacing=pacing, watch=watch) as worker:
+            return await worker.play(run_id)
+
+    return asyncio.run(work())
+
+
+def take_over(control: Control, *, but_not: str = "") -> list[Outcome]:
+    """Recover, and play here what dead workers left behind; see :meth:`Worker.take_over`."""
+
+    async def work() -> list[Outcome]:
+        async with Worker(control) as worker:
+            return await worker.take_over(but_not=but_not)
+
+    return asyncio.run(work())
+
+
+def work_once(control: Control, *, pacing: Pacing | None = None) -> list[Outcome]:
+    """Recover, and play here everything that can go on now; see :meth:`Worker.once`."""
+
+    async def work() -> list[Outcome]:
+        async with Worker(control, pacing=pacing) as worker:
+            return await worker.once()
+
+    return asyncio.run(work())

@@ -205,12 +205,10 @@ def _play(control: Control, run_id: str, watch: ProgressPrinter) -> Outcome | No
 
 def _take_over(console: Console, control: Control, *, but_not: str) -> None:
     """Runs that a dead process left behind come first: what it began is finished or asked about."""
-    import asyncio
-
     from app.terminal import print_outcome
-    from runner.worker import Worker
+    from runner.worker import take_over
 
-    for outcome in asyncio.run(Worker(control).take_over(but_not=but_not)):
+    for outcome in take_over(control, but_not=but_not):
         console.print(f"Took up run {outcome.run_id}, left behind by a process that died:", markup=False)
         print_outcome(console, control, outcome)
 

@@ -9,8 +9,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from runner.agent.loop import Outcome
     from runner.control.plane import Control
-    from runner.worker import Worker
 
 
 def register(app: typer.Typer) -> None:
@@ -31,31 +31,35 @@ def worker(
 
     from ingest.workspace import Workspace, home
     from runner.control.plane import Control
-    from runner.worker import Worker
+    from runner.worker import work_once
 
     console = Console(highlight=False)
     with Control(Workspace.open(home()), process_name="fleetbook worker") as control:
         if once:
-            for outcome in asyncio.run(Worker(control).once()):
-                _print(console, control, outcome.run_id, outcome.end_state or outcome.status)
+            for outcome in work_once(control):
+                _print(console, control, outcome)
         else:
             console.print("Working. Ctrl-C ends it.", markup=False)
-            asyncio.run(_until_stopped(console, control, Worker(control)))
+            asyncio.run(_until_stopped(console, control))
 
 
-async def _until_stopped(console: Console, control: Control, worker: Worker) -> None:
+async def _until_stopped(console: Console, control: Control) -> None:
     import asyncio
     import signal
+
+    from runner.worker import Worker
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    while not stop.is_set():
-        for outcome in await worker.next_round(stop):
-            _print(console, control, outcome.run_id, outcome.end_state or outcome.status)
+    async with Worker(control) as worker:
+        await worker.forever(stop, lambda outcome: _print(console, control, outcome))
 
 
-def _print(console: Console, control: Control, run_id: str, state: str) -> None:
-    run = control.run(run_id)
-    console.print(f"{run.agent_id} run {run_id}: {state}", markup=False)
+def _print(console: Console, control: Control, outcome: Outcome) -> None:
+    from app.terminal import foreign
+
+    run = control.run(outcome.run_id)
+    line = f"{run.agent_id} run {outcome.run_id}: {outcome.end_state or outcome.status}"
+    console.print(foreign(f"{line}. {outcome.reason}" if outcome.status == "left" else line), soft_wrap=True)

@@ -6,7 +6,8 @@ SDK retries are off: each attempt is made, held and logged by the loop.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from runner.agent.scenarios import SCENARIOS
@@ -55,20 +56,31 @@ def check_model(model: str) -> None:
         )
 
 
-def build_model(model: str) -> Model:
-    """The model behind a registered name, ready to be called. Raises ModelUnusable.
+class Endpoint(NamedTuple):
+    """A model ready to be called, and how to close its connections."""
 
-    Clients belong to one event loop: build one model per loop.
+    model: Model
+    close: Callable[[], Awaitable[None]]
+
+
+async def _nothing() -> None:
+    """The simulated model has no connections."""
+
+
+def build_model(model: str) -> Endpoint:
+    """The model behind a registered name. Raises ModelUnusable.
+
+    Clients belong to one event loop: build one per loop, and close it there.
     """
     check_model(model)
     name = model.partition(":")[2]
     if provider_name(model) == "sim":
         from runner.agent.simulated import simulated_model
 
-        return simulated_model(name)
+        return Endpoint(simulated_model(name), _nothing)
     from openai import AsyncOpenAI
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
     client = AsyncOpenAI(max_retries=0, timeout=ATTEMPT_TIMEOUT_S)
-    return OpenAIChatModel(name, provider=OpenAIProvider(openai_client=client))
+    return Endpoint(OpenAIChatModel(name, provider=OpenAIProvider(openai_client=client)), client.close)

@@ -60,7 +60,6 @@ class Session:
     registry: Registry
     run: Run
     frozen: Frozen
-    version_hash: str
     price: ModelPrice | None
     watch: Watch
     pacing: Pacing

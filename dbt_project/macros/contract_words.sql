@@ -17,5 +17,6 @@
     "status": ["draft", "review", "live", "watch", "suspended", "retired"],
     "grant_effect": ["allow", "deny"],
     "intervention_kind": ["corrected", "rerun", "took_over", "interrupted"],
+    "content_capture": ["off", "hashed", "on"],
 }[field]) }}
 {% endmacro %}

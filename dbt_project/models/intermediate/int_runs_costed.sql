@@ -4,7 +4,7 @@
   2. the source states a total above 0: that total, exact (a stated 0 means "no price", not "free"),
      or the sum of its calls where both agree within rounding (one nano-USD a call);
   3. every call has some cost: their sum, exact;  4. some have: their sum, a floor;
-  5. a run of ours ended before its first model call: 0, exact;  6. else unknown.
+  5. a run of ours without any model call: 0, exact (a call is in the log before it is made);  6. else unknown.
 #}
 with
 
@@ -33,8 +33,6 @@ calls as (
 joined as (
     select
         runs.run_id,
-        runs.run_status,
-        runs.started_at,
         found.is_from_outside,
         calls.list_cost_nano_usd,
         calls.summed_cost_nano_usd,
@@ -59,9 +57,7 @@ based as (
             when reported_cost_nano_usd is not null then 'reported'
             when call_count > 0 and costed_count = call_count then 'calls'
             when costed_count > 0 then 'some_calls'
-            when
-                call_count = 0 and run_status = 'ended' and started_at is not null and not is_from_outside
-                then 'no_calls'
+            when call_count = 0 and not is_from_outside then 'no_calls'
             else 'unknown'
         end as cost_basis
     from joined

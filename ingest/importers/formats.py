@@ -115,6 +115,7 @@ FORMATS: Mapping[str, str] = {
     "inspect": "ingest.importers.inspect_log:FORMAT",
     "swe_agent": "ingest.importers.swe_agent:FORMAT",
     "managed_agents": "ingest.importers.managed_agents:FORMAT",
+    "claude_code": "ingest.importers.claude_code:FORMAT",
 }
 AUTO = "auto"
 

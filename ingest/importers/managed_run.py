@@ -239,8 +239,11 @@ class _SessionDraft:
             )
         )
         idle = self._last_idle
-        if idle is None or self._is_paused or (idle.stop_reason and idle.stop_reason.event_ids):
-            return  # still running, or waiting for somebody
+        if idle is None:
+            self._draft.step("run_resumed", f"end-{edition}")  # an older snapshot may have ended for a while
+            return
+        if self._is_paused or (idle.stop_reason and idle.stop_reason.event_ids):
+            return  # it waits for somebody
         word = idle.stop_reason.type if idle.stop_reason else idle.type.rpartition("_")[2]
         is_completed = word == "end_turn"
         self._draft.end(

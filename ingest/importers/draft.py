@@ -186,7 +186,8 @@ class RunDraft:
         del columns["part"]
         approval_id = f"{self.identity.run_id}-{approval.part}"
         number = self._approvals[approval.part] = self._approvals.get(approval.part, -1) + 1
-        self._add("approval_reported", f"{approval.part}/{number}", {**columns, "approval_id": approval_id})
+        part = f"{approval.part}/{number}/{approval.source_decision or approval.decision or 'asked'}"
+        self._add("approval_reported", part, {**columns, "approval_id": approval_id})
         return approval_id
 
     def verdict(self, verdict: Verdict) -> None:

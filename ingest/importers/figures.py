@@ -40,6 +40,18 @@ def _scaled(number: float | None, factor: Decimal) -> int | None:
     return int((Decimal(repr(number)) * factor).to_integral_value(ROUND_HALF_EVEN))
 
 
+def is_cache_inside(
+    *, input_tokens: int | None, output_tokens: int | None, cached_tokens: int, total_tokens: int | None
+) -> bool | None:
+    """Whether cached tokens are counted inside the input: sources differ, the stated total says which it is.
+
+    None when nothing was cached or no total is stated.
+    """
+    if not cached_tokens or total_tokens is None:
+        return None
+    return total_tokens < (input_tokens or 0) + (output_tokens or 0) + cached_tokens
+
+
 def provider_of(model: str) -> str:
     """Provider of a LiteLLM model name: its prefix, else the maker of the family, else ``unknown``."""
     provider, slash, _ = model.partition("/")

@@ -116,6 +116,8 @@ FORMATS: Mapping[str, str] = {
     "swe_agent": "ingest.importers.swe_agent:FORMAT",
     "managed_agents": "ingest.importers.managed_agents:FORMAT",
     "claude_code": "ingest.importers.claude_code:FORMAT",
+    "langfuse": "ingest.importers.langfuse:FORMAT",
+    "openai_run_state": "ingest.importers.openai_run_state:FORMAT",
 }
 AUTO = "auto"
 

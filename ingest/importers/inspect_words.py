@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ingest.importers.facts import Usage, Verdict
-from ingest.importers.figures import millionths
+from ingest.importers.figures import is_cache_inside, millionths
 from ingest.importers.inspect_shape import CallError, Limit, ModelUsage, Score
 
 DECISIONS = {
@@ -32,15 +32,13 @@ def usage_of(usage: ModelUsage | None) -> Usage:
         cache_read_tokens=read,
         cache_write_tokens=write,
         reasoning_tokens=usage.reasoning_tokens or 0,
-        is_cache_in_input=_is_inside(usage, read + write),
+        is_cache_in_input=is_cache_inside(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=read + write,
+            total_tokens=usage.total_tokens,
+        ),
     )
-
-
-def _is_inside(usage: ModelUsage, cached: int) -> bool | None:
-    """Providers count cached tokens inside or beside the input; the stated total says which it was."""
-    if not cached or usage.total_tokens is None:
-        return None
-    return usage.total_tokens < usage.input_tokens + usage.output_tokens + cached
 
 
 def total_of(usages: dict[str, ModelUsage] | None) -> tuple[int | None, Usage]:

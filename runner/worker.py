@@ -76,7 +76,8 @@ class Worker:
             if not stop.is_set():
                 recover.recover(self._control)
                 for run in self._claimable():
-                    if run.run_id not in playing and len(playing) < CONCURRENCY:
+                    is_new = run.run_id not in playing and run.run_id not in self._named
+                    if is_new and len(playing) < CONCURRENCY:
                         playing[run.run_id] = asyncio.create_task(self._play_or_leave(run.run_id))
             waiting = [*playing.values(), *([] if stop.is_set() else [stopped])]
             await asyncio.wait(waiting, timeout=_IDLE_S, return_when=asyncio.FIRST_COMPLETED)

@@ -86,7 +86,7 @@ def list_approvals(
     from rich.console import Console
     from rich.text import Text
 
-    from app.terminal import print_request
+    from app.terminal import foreign, print_request
     from runner.control import approvals, recover
 
     console = Console(highlight=False)
@@ -104,7 +104,7 @@ def list_approvals(
             )
             print_request(console, control, request)
         for request in decided:
-            console.print(_decided_line(request), soft_wrap=True)
+            console.print(foreign(_decided_line(request)), soft_wrap=True)
 
 
 def approve(
@@ -220,11 +220,9 @@ def _state(one: Run) -> str:
 
 
 def _decided_line(request: Request) -> str:
-    from app.terminal import plain
-
     by = f" by {request.decided_by}" if request.decided_by else ""
-    why = f": {plain(request.reason)}" if request.reason else ""
+    why = f": {request.reason}" if request.reason else ""
     return (
         f"{request.approval_id}  {request.status.replace('_', ' ')}{by}  "
-        f"{request.agent_id} {request.tool_name} {plain(request.arguments, limit=120)}{why}"
+        f"{request.agent_id} {request.tool_name} {request.arguments}{why}"
     )

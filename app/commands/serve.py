@@ -112,16 +112,21 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM ends the pages as Ctrl-C does, while this is open."""
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt while this is open, also in the middle of a wait.
+
+    SIGINT is taken anew because importing polars 2.1 installs a handler with SA_RESTART: after it a wait for
+    a child goes on, and Ctrl-C seems to do nothing until the child ends.
+    """
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

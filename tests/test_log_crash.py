@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,25 @@ def test_two_recoveries_at_once_seal_each_writer_once(workspace: Workspace) -> N
     sealed = Counter(entry["writer_id"] for entry in manifest_entries(workspace) if entry["is_recovered"])
     assert sealed == Counter(dict.fromkeys(dead, 1))
     assert len(reports) == 4
+    assert codes(workspace) == set()
+
+
+def test_a_file_that_another_recovery_finished_meanwhile_is_left_alone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead_writer(workspace, 5)
+    flock = fcntl.flock
+    others: list[RecoverReport] = []
+
+    def overtaken(fd: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX | fcntl.LOCK_NB and not others:
+            others.append(RecoverReport())
+            others.append(recover(workspace))
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", overtaken)
+    assert recover(workspace) == RecoverReport()
+    assert len(others[1].writers) == 1
     assert codes(workspace) == set()
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from ingest.contract import arrow_schema
 from ingest.errors import SegmentError
+from ingest.log import view
 from ingest.log.merkle import tree_root
+from ingest.log.wal import WalName
 from ingest.log.writer import LogWriter
 from ingest.reader import event_ids, run_events, snapshot
 from ingest.workspace import Workspace
@@ -75,6 +77,26 @@ def test_snapshots_taken_while_others_write_and_seal_are_whole(workspace: Worksp
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def test_nothing_is_sealed_between_the_two_halves_of_a_look(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = LogWriter(workspace, recorded_via="runner", process_name="closes")
+    writer.append([started("r1")])
+    closing = threading.Thread(target=writer.close)
+    wal_names = view.wal_names
+
+    def listing_is_slow(folder: Path) -> list[WalName]:
+        closing.start()
+        closing.join(timeout=0.5)  # it seals, unless the look holds it up
+        return wal_names(folder)
+
+    monkeypatch.setattr(view, "wal_names", listing_is_slow)
+    assert snapshot(workspace, tmp_path / "during").events >= 2
+    monkeypatch.undo()
+    closing.join()
+    assert snapshot(workspace, tmp_path / "after").events == 3
 
 
 def test_a_snapshot_refuses_damaged_and_missing_files(workspace: Workspace, tmp_path: Path) -> None:

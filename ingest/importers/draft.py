@@ -205,9 +205,9 @@ class RunDraft:
             },
         )
 
-    def intervention(self, kind: str, part: str) -> None:
+    def intervention(self, kind: str, part: str, *, person_id: str | None = None) -> None:
         """A person stepped in."""
-        self._add("intervention_recorded", part, {"intervention_kind": kind})
+        self._add("intervention_recorded", part, {"intervention_kind": kind, "person_id": person_id})
 
     def step(self, event_type: str, part: str, **columns: Value) -> None:
         """A bare step of the run, such as ``run_paused`` with its reason."""

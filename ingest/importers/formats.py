@@ -118,6 +118,8 @@ FORMATS: Mapping[str, str] = {
     "claude_code": "ingest.importers.claude_code:FORMAT",
     "langfuse": "ingest.importers.langfuse:FORMAT",
     "openai_run_state": "ingest.importers.openai_run_state:FORMAT",
+    "chat_log": "ingest.importers.chat_log:FORMAT",
+    "fleetbook": "ingest.importers.fleetbook:FORMAT",
 }
 AUTO = "auto"
 

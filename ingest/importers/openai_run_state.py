@@ -55,7 +55,7 @@ CALLS = (
     "shell_call",
 )
 OUTPUT_SUFFIX = "_output"
-INTERRUPTED = "next_step_interruption"
+INTERRUPTED, FINISHED = "next_step_interruption", "next_step_final_output"
 
 
 class OpenAIRunState:

@@ -20,7 +20,6 @@ from runner.control.access import agent_target, may
 from runner.control.purses import Short, purse_of, shortage
 from runner.control.registry import Registry
 
-TARGET_RUNS = 64_000  # the history promises 60,000; what ends after its last moment is left out
 DELEGATED_SHARE = 0.42
 KEEPS_TEXTS_DAYS = 14
 STRANGERS_PER_DAY = 1.6
@@ -45,7 +44,7 @@ class Days:
         self._wallet = wallet
         self._spent = 0
         self._play = Play(plan, cast, plan.end - dt.timedelta(days=KEEPS_TEXTS_DAYS))
-        self._scale = TARGET_RUNS / expected_runs(plan)
+        self._scale = plan.runs / expected_runs(plan)
 
     def day(self, day: dt.date, only_team: str | None = None) -> Iterator[Played]:
         """Every run and refusal that was asked for on ``day``, of all teams or of one."""

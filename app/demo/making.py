@@ -37,13 +37,8 @@ Progress = Callable[[str, int, int], None]
 def begin(root: Path, now: dt.datetime) -> tuple[Workspace, State]:
     """The demo workspace at ``root``, made if there is none, and how far it is.
 
-    Raises DemoRefused when something else lies there, or the control store is not the workspace's own.
+    Raises DemoRefused when something else lies there.
     """
-    if os.environ.get("FLEETBOOK_CONTROL_URL"):
-        raise DemoRefused(
-            "Demo not made: FLEETBOOK_CONTROL_URL names a control store outside the workspace. "
-            "Unset it for the demo, so that nothing of it reaches the other store."
-        )
     workspace = Workspace(root.resolve())
     found = state.load(workspace) if workspace.root.is_dir() else None
     if found is None:
@@ -63,7 +58,7 @@ def _refuse_what_is_not_ours(workspace: Workspace) -> None:
             f"Demo not made: {root} is a workspace of your own and stays as it is. "
             "Name an empty folder, for example `fleetbook demo --workspace demo`."
         )
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    if root.exists() and any(root.iterdir()):
         raise DemoRefused(
             f"Demo not made: {root} is not empty and is no demo workspace. "
             "Name an empty folder, for example `fleetbook demo --workspace demo`."
@@ -124,9 +119,21 @@ def play_live(workspace: Workspace, made: State, progress: Progress) -> State:
 
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Be the only maker of the demo at ``root``. Raises DemoRefused when another one is at work."""
+    """Be the only maker of the demo at ``root``, which is a folder from here on.
+
+    Raises DemoRefused when another one is at work, ``root`` is a file, or the control store lies elsewhere.
+    """
     import fcntl
 
+    if os.environ.get("FLEETBOOK_CONTROL_URL"):
+        raise DemoRefused(
+            "Demo not made: FLEETBOOK_CONTROL_URL names a control store outside the workspace. "
+            "Unset it for the demo, so that nothing of it reaches the other store."
+        )
+    if root.exists() and not root.is_dir():
+        raise DemoRefused(
+            f"Demo not made: {root} is a file. Name a folder, for example `fleetbook demo --workspace demo`."
+        )
     root.mkdir(parents=True, exist_ok=True)
     handle = os.open(root.resolve(), os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""Renews the warehouse of the demo while its pages are open: when the log has grown, at most once a minute."""
+"""Renews the warehouse of the demo while its pages are open: when the log has grown, each minute at most."""
 
 from __future__ import annotations
 

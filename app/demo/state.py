@@ -36,6 +36,7 @@ def load(workspace: Workspace) -> State | None:
         raw = json.loads(workspace.demo_file.read_text(encoding="utf-8"))
         plan = Plan(
             seed=raw["plan"]["seed"],
+            runs=raw["plan"]["runs"],
             start=dt.datetime.fromisoformat(raw["plan"]["start"]),
             end=dt.datetime.fromisoformat(raw["plan"]["end"]),
             time_zone=raw["plan"]["time_zone"],
@@ -57,7 +58,7 @@ def load(workspace: Workspace) -> State | None:
 
 def save(workspace: Workspace, state: State) -> State:
     """Write the state in one step and return it."""
-    plan = {"seed": state.plan.seed, "time_zone": state.plan.time_zone}
+    plan = asdict(state.plan)
     plan |= {"start": state.plan.start.isoformat(), "end": state.plan.end.isoformat()}
     content = {**asdict(state), "plan": plan}
     _write(workspace.demo_file, json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -43,7 +43,9 @@ class Steps:
         """One step; its line is printed when the block ends without an error."""
         began = time.monotonic()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        # A file or pipe gets the lines only: a bar that cannot move leaves empty lines there.
+        hidden = not self._console.is_terminal
+        with Progress(*columns, console=self._console, transient=True, disable=hidden) as progress:
             step = Step(progress, progress.add_task(title, total=None), title)
             yield step
         seconds = time.monotonic() - began

@@ -54,14 +54,19 @@ HOURS: dict[Rhythm, dict[int, int]] = {
 }
 # Days on which the office is closed everywhere in Germany and the date does not move.
 HOLIDAYS = frozenset({(1, 1), (5, 1), (10, 3), (12, 25), (12, 26)})
+RUNS = 64_000  # the demo promises 60,000
 SEASON_DAYS = 7  # the last week of a quarter and the first of the next
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a demo history is made from: seed, first moment, last moment (both UTC), company time zone."""
+    """What a demo history is made from: seed, first and last moment (UTC), company time zone.
+
+    ``runs`` is how many runs to aim at; those that would end after the last moment are left out.
+    """
 
     seed: str
+    runs: int
     start: dt.datetime
     end: dt.datetime
     time_zone: str
@@ -107,9 +112,8 @@ def make_plan(now: dt.datetime, time_zone: str, seed: str = "nordhaven-1") -> Pl
     for _ in range(2):
         first = quarter_start(first - dt.timedelta(days=1))
     start = dt.datetime.combine(first, dt.time(), zone).astimezone(dt.UTC)
-    return Plan(
-        seed=seed, start=start, end=now.astimezone(dt.UTC).replace(microsecond=0), time_zone=time_zone
-    )
+    end = now.astimezone(dt.UTC).replace(microsecond=0)
+    return Plan(seed=seed, runs=RUNS, start=start, end=end, time_zone=time_zone)
 
 
 def quarter_start(day: dt.date) -> dt.date:

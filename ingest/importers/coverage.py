@@ -12,6 +12,7 @@ from ingest.importers.formats import ImportedRun
 from ingest.importers.times import EPOCH
 from ingest.log.disk import file_sha256
 
+LOOKED_AT = ("event_type", "is_time_stated", "machine_ns", "reported_cost_nano_usd", "output_tokens")
 LEAST_RUNS = 5  # fewer runs may share a start or a duration by chance
 
 
@@ -42,9 +43,9 @@ class Coverage:
         self.run_ids.add(run.run_id)
         said: dict[str, set[Value]] = defaultdict(set)
         for draft in run.drafts:
-            for name in ("is_time_stated", "machine_ns", "reported_cost_nano_usd", "output_tokens"):
+            for name in LOOKED_AT:
                 said[name].add(draft.event.get(name))
-        if False not in said["is_time_stated"] and run.drafts:
+        if False not in said["is_time_stated"] and "run_requested" in said["event_type"]:
             self._starts.add(run.drafts[0].occurred_at)
         self._durations |= said["machine_ns"] - {None} or {run.run_id}
         costs, tokens = said["reported_cost_nano_usd"] - {None}, said["output_tokens"] - {None, 0}

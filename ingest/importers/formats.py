@@ -109,6 +109,7 @@ class ImportFormat(Protocol):
 # name → "module:object"; imported when asked for, so that a format's libraries are loaded only where used.
 FORMATS: Mapping[str, str] = {
     "tau2": "ingest.importers.tau2:FORMAT",
+    "tau2_reviews": "ingest.importers.tau2_reviews:FORMAT",
     "tau_bench_v1": "ingest.importers.tau_bench_v1:FORMAT",
     "agentdojo": "ingest.importers.agentdojo:FORMAT",
     "medagentbench": "ingest.importers.medagentbench:FORMAT",

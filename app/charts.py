@@ -161,7 +161,8 @@ def stacked_days(
             )
         )
     figure.update_layout(barmode="stack")
-    figure.update_xaxes(showgrid=False, hoverformat="%a %-d %b %Y")
+    figure.update_yaxes(ticksuffix=unit)
+    _date_axis(figure, days)
     return figure
 
 
@@ -188,9 +189,17 @@ def lines(
                 hovertemplate=f"%{{y:{hover}}}{unit}",
             )
         )
-    figure.update_xaxes(showgrid=False, hoverformat="%a %-d %b %Y")
-    figure.update_yaxes(tickformat=tick)
+    _date_axis(figure, days)
+    figure.update_yaxes(tickformat=tick, ticksuffix=unit, rangemode="normal")
     return figure
+
+
+def _date_axis(figure: go.Figure, days: Sequence[dt.date]) -> None:
+    """Day and month on the axis, month and year over spans of more than half a year."""
+    is_long = len(days) > 1 and (days[-1] - days[0]).days > 200
+    figure.update_xaxes(
+        showgrid=False, hoverformat="%a %-d %b %Y", tickformat="%b %Y" if is_long else "%-d %b", nticks=10
+    )
 
 
 def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:
@@ -251,11 +260,11 @@ class WalletBar:
 
 def wallets(bars: Sequence[WalletBar], colours: Palette) -> go.Figure:
     """Spent, held and free of each wallet as one bar; the cap is its full length, an overrun goes past it."""
-    figure = _figure(colours, 58 + 40 * max(len(bars), 1))
+    figure = _figure(colours, 84 + 38 * max(len(bars), 1))
     names = [plain(bar.name) for bar in bars][::-1]
     parts = (
         ("spent", colours.accent, [bar.spent_usd for bar in bars], ""),
-        ("held by running calls", colours.fair, [bar.held_usd for bar in bars], "/"),
+        ("held", colours.fair, [bar.held_usd for bar in bars], "/"),
         ("free", colours.faint, [_free(bar) for bar in bars], ""),
     )
     for name, colour, amounts, pattern in parts:

@@ -40,7 +40,7 @@ def count(number: Number | None) -> str:
 
 
 def money(amount_usd: Number | None) -> str:
-    """US dollars: two decimals from 1 on, four significant digits below, no digits for zero."""
+    """US dollars: two decimals from 1 on, up to four significant digits below, no decimals for zero."""
     if amount_usd is None:
         return UNKNOWN
     return f"{money_number(amount_usd)}{NBSP}USD"
@@ -55,7 +55,8 @@ def money_number(amount_usd: Number) -> str:
         return _signed(f"{amount.quantize(Decimal('0.01'), ROUND_HALF_EVEN):,}")
     places = 3 - amount.adjusted()
     rounded = amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
-    return _signed(f"{rounded:f}")
+    whole, _, decimals = f"{rounded:f}".partition(".")
+    return _signed(f"{whole}.{decimals.rstrip('0').ljust(2, '0')}")
 
 
 def share(part: Number | None, decimals: int = 1) -> str:
@@ -97,8 +98,14 @@ def duration(milliseconds: Number | None) -> str:
 
 
 def ago(seconds: Number | None) -> str:
-    """An age or a remaining time given in seconds, in the unit a person would say."""
-    return UNKNOWN if seconds is None else duration(max(float(seconds), 0) * _SECOND_MS)
+    """An age or a remaining time given in seconds, in whole units a person would say."""
+    if seconds is None:
+        return UNKNOWN
+    span = max(float(seconds), 0.0)
+    for unit, size, below in (("s", 1, 100), ("min", 60, 6_000), ("h", 3_600, 172_800)):
+        if span < below:
+            return f"{span / size:.0f}{NBSP}{unit}"
+    return f"{span / 86_400:.0f}{NBSP}d"
 
 
 def moment(time: dt.datetime | None, zone: ZoneInfo) -> str:

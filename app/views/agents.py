@@ -16,7 +16,7 @@ RISKS = {"high": "High risk", "limited": "Limited risk", "minimal": "Minimal ris
 def render() -> None:
     """Draw the page."""
     page = current()
-    heading("Agents", "Which agents are there, who answers for them, and which are worth a look?")
+    heading("Agents", "Which agents are there, and which are worth a look?")
     page.built()
     if page.ask("agents").is_empty():
         nothing("No agents yet. They appear here when the registry is applied.", "registry apply")
@@ -33,7 +33,6 @@ def render() -> None:
         _columns(page, docs, period),
         key="catalogue",
         zone=page.zone,
-        missing="no data",
         alt="All agents",
     )
     st.caption(

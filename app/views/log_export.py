@@ -91,7 +91,9 @@ def _export(page: Page, mart: str, filters: dict[str, str | dt.date], rows: int)
     with left:
         chosen = controls.one_of("Format", "format", FORMATS, "parquet", FORMAT_WORDS.__getitem__)
     format_: Format = next(one for one in FORMATS if one == chosen)
-    if right.button("Export these rows", type="primary", icon=":material/download:", disabled=rows == 0):
+    if right.button(
+        "Export these rows", type="primary", icon=":material/download:", disabled=rows == 0, width="stretch"
+    ):
         with st.spinner("Writing the rows and the manifest"):
             export, event_id = export_table(
                 page.scoped(),

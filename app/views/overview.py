@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import polars as pl
 import streamlit as st
 
 from app import charts
-from app.labels import ago, md_escape, money, plural, share
+from app.labels import ago, md_escape, plural, share
 from app.views._parts import controls, measures, trend
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading, nothing, open_agent
@@ -75,11 +73,9 @@ def _needs(page: Page) -> None:
             )
         for wallet in short[:3]:
             used = (wallet.spent_usd + wallet.held_usd) / (wallet.cap_usd or 1)
-            free = wallet.free_usd or Decimal(0)
-            left = f"{money(free)} left" if free >= 0 else f"{money(-free)} over"
             st.page_link(
                 "views/spend.py",
-                label=f"**{md_escape(page.owner(wallet))} wallet {share(used, 0)} used**, {left}",
+                label=f"**{md_escape(page.owner(wallet))} wallet** {share(used, 0)} used",
                 icon=":material/account_balance_wallet:",
             )
 

@@ -95,8 +95,7 @@ def _filters(page: Page, period: Period) -> dict[str, Filter]:
 
 
 def _agents(page: Page) -> dict[str, str]:
-    rows = page.ask("agents").select("agent_id", "agent_name").rows()
-    return dict(sorted(((one, name or one) for one, name in rows), key=lambda pair: pair[1].lower()))
+    return dict(sorted(page.agent_names().items(), key=lambda pair: pair[1].lower()))
 
 
 def _models(page: Page, period: Period) -> dict[str, str]:

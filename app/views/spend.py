@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import polars as pl
 import streamlit as st
@@ -45,7 +46,8 @@ def _wallets(page: Page, wallets: Sequence[Wallet]) -> None:
     capped = [wallet for wallet in teams if wallet.cap_usd is not None]
     if capped:
         st.markdown(_sentence(page, capped))
-        bars = [_bar(page, wallet) for wallet in capped]
+        fullest_first = sorted(capped, key=_used, reverse=True)
+        bars = [_bar(page, wallet) for wallet in fullest_first]
         st.plotly_chart(charts.wallets(bars, page.colours), config=charts.CONFIG, key="wallets")
     agents = [wallet for wallet in wallets if wallet.wallet_kind != "team"]
     every, held = st.tabs([f"All wallets ({len(wallets)})", f"Holds ({sum(len(w.holds) for w in wallets)})"])
@@ -59,14 +61,18 @@ def _sentence(page: Page, wallets: Sequence[Wallet]) -> str:
     """The answer in one line: what all team wallets hold, and which ends first."""
     spent, held = sum(w.spent_usd for w in wallets), sum(w.held_usd for w in wallets)
     cap = sum(w.cap_usd or 0 for w in wallets)
-    fullest = max(wallets, key=lambda w: (w.spent_usd + w.held_usd) / w.cap_usd if w.cap_usd else 0)
-    used = (fullest.spent_usd + fullest.held_usd) / fullest.cap_usd if fullest.cap_usd else None
+    fullest = max(wallets, key=_used)
     return (
         f"**{money(spent)}** spent and {money(held)} held of {money(cap)} in "
         f"{plural(len(wallets), 'team wallet')}. Fullest: **{md_escape(page.owner(fullest))}**, "
-        f"{share(used, 0)} used, {money(fullest.free_usd)} free until "
+        f"{share(_used(fullest), 0)} used, {money(fullest.free_usd)} free until "
         f"{moment(fullest.window_end, page.zone)}."
     )
+
+
+def _used(wallet: Wallet) -> Decimal:
+    """Share of the cap that is spent or held; 0 for a wallet without a cap."""
+    return (wallet.spent_usd + wallet.held_usd) / wallet.cap_usd if wallet.cap_usd else Decimal(0)
 
 
 def _bar(page: Page, wallet: Wallet) -> charts.WalletBar:
@@ -88,7 +94,7 @@ def _table(page: Page, wallets: Sequence[Wallet]) -> None:
             "held": [w.held_usd for w in wallets],
             "free": [w.free_usd for w in wallets],
             "cap": [w.cap_usd for w in wallets],
-            "used": [(w.spent_usd + w.held_usd) / w.cap_usd if w.cap_usd else None for w in wallets],
+            "used": [_used(w) if w.cap_usd else None for w in wallets],
             "swept": [w.unknown_usd for w in wallets],
             "ends": [w.window_end for w in wallets],
             "reason": [w.reason for w in wallets],
@@ -170,12 +176,14 @@ def _spenders(page: Page, period: Period) -> None:
     )
     total, before = (float(rows[name].cast(pl.Float64).sum()) for name in ("cost_usd", "previous_cost_usd"))
     unknown = int(rows["unknown_charges"].sum())
+    colour = "; bars have the colour of the agent's team" if by == "agent" else ""
     rest = f", the largest {MOST} above" if rows.height > MOST else ""
     moved = change(total, before)
     st.caption(
         f"{money(total)} in {plural(int(rows['charges'].sum()), 'charge')}{rest}"
         f"{f', {moved} against {period.before.words}' if moved else ''}. "
-        f"{count(unknown)} charges have an unknown cost and are not in it."
+        f"{count(unknown)} charges have an unknown cost and are not in it. Charges count on the day of the "
+        f"model call, the tiles on the day a run ended{colour}."
     )
 
 
@@ -207,12 +215,12 @@ def _refusals(page: Page, period: Period) -> None:
         + ", ".join(f"{md_escape(rule)} {n:,}" for rule, n in rules)
         + "."
     )
-    who = rows.with_columns(who=page.named("actor_id"))
+    who = rows.with_columns(who=page.named("actor_id"), agent=pl.col("agent_id").replace(page.agent_names()))
     columns = [
         Column(name="refused_at", heading="When", kind="time", width=140),
-        Column(name="agent_id", heading="Agent", width=190),
-        Column(name="who", heading="For", width=140),
-        Column(name="refusal_rule", heading="Rule", width=150),
+        Column(name="agent", heading="Agent", width=150),
+        Column(name="who", heading="For", width=115),
+        Column(name="refusal_rule", heading="Rule", width=130),
         Column(name="reason", heading="Reason"),
     ]
     show(who, columns, key="refusals", zone=page.zone, height="auto", alt="Refused requests")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
 import polars as pl
 import streamlit as st
 
 from app import charts
-from app.labels import SMALL_N, money, plural, share
+from app.labels import SMALL_N, count, money, plural, share
 from app.views._parts import measures, run_list, trend
 from app.views._parts.controls import Period
 from app.views._parts.page import Filter, Page, empty, spaced
@@ -51,7 +55,7 @@ def versions(page: Page, agent_id: str, period: Period) -> None:
     if rows.is_empty():
         empty("No version is declared. Add the agent to registry.yaml and apply it.", "registry apply")
         return
-    st.markdown(_verdict(rows))
+    st.markdown(_verdicts(rows))
     show(
         rows,
         [
@@ -73,14 +77,25 @@ def versions(page: Page, agent_id: str, period: Period) -> None:
     )
 
 
-def _verdict(rows: pl.DataFrame) -> str:
-    """Newest version against the one before: better, worse, or not enough to tell."""
-    if rows.height < 2:
+def _verdicts(rows: pl.DataFrame) -> str:
+    """Each version against the one before it, newest first, until two that both have enough runs."""
+    versions = list(rows.iter_rows(named=True))
+    if len(versions) < 2:
         return "Only one version so far: nothing to compare."
-    new, old = rows.row(0, named=True), rows.row(1, named=True)
+    lines = []
+    for new, old in pairwise(versions):
+        lines.append(_verdict(new, old))
+        if min(new["runs"], old["runs"]) >= SMALL_N:
+            break
+    return "  \n".join(lines)
+
+
+def _verdict(new: Mapping[str, Any], old: Mapping[str, Any]) -> str:
+    """Better, worse, or not enough to tell: success intervals apart, with at least 20 runs of each."""
     pair = f"Version {new['agent_version']} against {old['agent_version']}"
-    if new["runs"] < SMALL_N or old["runs"] < SMALL_N:
-        return f"**{pair}: not enough data.** {new['runs']} and {old['runs']} runs; each needs {SMALL_N}."
+    if min(new["runs"], old["runs"]) < SMALL_N:
+        runs = f"{count(new['runs'])} and {count(old['runs'])} runs; each needs {SMALL_N}."
+        return f"**{pair}: not enough data.** {runs}"
     rates = f"success {share(old['success_rate'])} → {share(new['success_rate'])}"
     costs = f"cost per run {money(old['cost_per_run_usd'])} → {money(new['cost_per_run_usd'])}"
     if new["success_rate_low"] > old["success_rate_high"]:
@@ -89,7 +104,7 @@ def _verdict(rows: pl.DataFrame) -> str:
         word = "worse"
     else:
         word = "no clear difference, the intervals overlap"
-    return f"**{pair}: {word}.** {rates}, {costs}."
+    return f"**{pair}: {word}.** {rates.capitalize()}, {costs}."
 
 
 def tools(page: Page, agent_id: str, period: Period) -> None:
@@ -106,21 +121,20 @@ def tools(page: Page, agent_id: str, period: Period) -> None:
     show(
         small,
         [
-            Column(name="tool_name", heading="Tool", width=170),
-            Column(name="tool_effect", heading="Effect", width=105),
+            Column(name="tool_name", heading="Tool", width=165),
+            Column(name="tool_effect", heading="Effect", width=108),
             Column(name="rule", heading="Approval rule", width=140),
-            Column(name="approver", heading="Approver", width=120),
-            Column(name="tool_calls", heading="Calls", kind="count", width=75),
-            Column(
-                name="tool_error_rate", heading="Error rate", kind="share", grey_when="is_small", width=85
-            ),
-            Column(name="errors_invalid_args", heading="Bad arguments", kind="count", width=110),
-            Column(name="errors_upstream", heading="Upstream", kind="count", width=85),
-            Column(name="errors_timeout", heading="Timeout", kind="count", width=80),
-            Column(name="errors_crash", heading="Crash", kind="count", width=70),
-            Column(name="refused_count", heading="Refused", kind="count", width=80),
-            Column(name="denied_count", heading="Denied", kind="count", width=75),
-            Column(name="duration_p50_ms", heading="Median time", kind="duration"),
+            Column(name="approver", heading="Approver", width=110),
+            Column(name="tool_calls", heading="Calls", kind="count", width=65),
+            Column(name="tool_error_rate", heading="Errors", kind="share", grey_when="is_small", width=70),
+            Column(name="refused_count", heading="Refused", kind="count", width=75),
+            Column(name="denied_count", heading="Denied", kind="count", width=70),
+            Column(name="duration_p50_ms", heading="Median", kind="duration", width=75),
+            Column(name="errors_upstream", heading="Upstream", kind="count", width=80),
+            Column(name="errors_timeout", heading="Timeout", kind="count", width=75),
+            Column(name="errors_invalid_args", heading="Bad arguments", kind="count", width=115),
+            Column(name="errors_crash", heading="Crash", kind="count", width=65),
+            Column(name="errors_unclassified", heading="Other", kind="count"),
         ],
         key="tools",
         zone=page.zone,

@@ -13,8 +13,8 @@ from app.views._parts.page import Page
 _PERIODS: Mapping[str, str] = {
     "7": "7 days",
     "28": "28 days",
-    "91": "13 weeks",
-    "182": "26 weeks",
+    "91": "13 wk",
+    "182": "26 wk",
     "all": "All",
 }
 ANY = ""
@@ -130,9 +130,9 @@ def page_number(name: str, page_count: int) -> int:
     """Which page of a long table, from 1; the URL parameter ``name`` carries it."""
     wanted = st.query_params.get(name, "1")
     current = min(max(int(wanted) if wanted.isdigit() else 1, 1), max(page_count, 1))
-    if _key(name) not in st.session_state or st.session_state[_key(name)] > page_count:
-        st.session_state[_key(name)] = current
-    chosen = st.pagination(max(page_count, 1), key=_key(name)) if page_count > 1 else 1
+    if page_count < 2:
+        return 1
+    chosen = st.pagination(page_count, default=current, key=f"{_key(name)}_of_{page_count}")
     _keep(name, str(chosen), "1", remember=False)
     return chosen
 

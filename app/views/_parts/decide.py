@@ -13,7 +13,6 @@ import streamlit as st
 from app.desk import Approval
 from app.errors import PRODUCT_ERRORS
 from app.labels import ago, md_escape, moment, moment_utc, money, plural, words
-from app.views._parts import tally
 from app.views._parts.page import Page
 
 RISK_COLOURS: Mapping[str, str] = {"high": "red", "limited": "orange", "minimal": "gray"}
@@ -55,11 +54,17 @@ def facts(page: Page, approval: Approval) -> None:
 
 def so_far(page: Page, approval: Approval) -> None:
     """What the run did until here, and how similar requests were answered."""
-    told = tally.totals(page.desk.live_run_events(approval.run_id, page.person.person_id))
+    running = {run.run_id: run for run in page.desk.live_runs(page.person.person_id)}
+    run = running.get(approval.run_id)
     left, right = st.columns([3, 2], vertical_alignment="center")
     left.caption(
-        f"So far: {plural(told.turns, 'turn')}, {plural(told.tool_calls, 'tool call')}, "
-        f"cost {money(told.cost_usd)}. {_similar(page, approval)}"
+        (
+            f"So far: {plural(run.turn_count, 'turn')}, {plural(run.tool_call_count, 'tool call')}, "
+            f"{money(run.spent_usd)} spent. "
+            if run
+            else ""
+        )
+        + _similar(page, approval)
     )
     right.page_link(
         "views/run.py",

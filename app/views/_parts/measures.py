@@ -42,8 +42,10 @@ _SHORT = {
     "approval_rate": "Approval rate",
     "changed_approval_share": "With changes",
     "decide_p50_s": "Time to decide",
-    "decided_under_2s_share": "Under 2 s",
+    "decided_under_2s_share": "Decided under 2 s",
 }
+# From which relative change on an amount is called better or worse.
+_CLEAR = 0.05
 # What a measure counts, where it is not runs.
 _CASES = {
     "tool_error_rate": "tool calls",
@@ -62,12 +64,14 @@ def row(
     rows = asked(page, measures, period, **filters)
     now = {str(one["measure"]): one for one in rows if one["period"] == "current"}
     before = {str(one["measure"]): one for one in rows if one["period"] == "previous"}
+    if not _is_comparable(page, period):
+        before = {}
     runs = number(now["runs"]["value"]) if "runs" in now else None
     tiles.row(
-        [_tile(now[name], before.get(name), runs) for name in measures if name in now],
+        [_tile(now[name], before.get(name), runs, period) for name in measures if name in now],
         per_row=per_row,
     )
-    st.caption(_reading(period, list(before.values())))
+    st.caption(_reading(period, is_compared=bool(before)))
     return now
 
 
@@ -85,9 +89,13 @@ def shown(one: Row) -> str:
     writers: dict[str, Callable[[Number], str]] = {
         "money": labels.money,
         "percent": labels.share,
-        "duration": labels.duration if one["unit"] == "ms" else labels.ago,
+        "duration": labels.duration if one["unit"] == "ms" else _seconds,
     }
     return writers.get(str(one["format"]), labels.count)(amount)
+
+
+def _seconds(amount: Number) -> str:
+    return labels.duration(float(amount) * 1000)
 
 
 def basis(one: Row) -> str:
@@ -124,17 +132,39 @@ def definitions(page: Page, measures: Sequence[str], period: Period | None, **fi
         st.code(statement.text, language="sql", wrap_lines=True)
 
 
-def _tile(now: Row, before: Row | None, runs: Number | None) -> tiles.Tile:
-    known = number(now["denominator"]) if now["measure"] == "cost_usd" else None
+def _tile(now: Row, before: Row | None, runs: Number | None, period: Period | None) -> tiles.Tile:
     return tiles.Tile(
         label=_SHORT.get(str(now["measure"]), str(now["label"])),
-        shown=shown(now),
-        basis=basis(now) if known is None or not runs else f"known for {labels.fraction(known, runs)} runs",
+        shown=shown(now).replace(f"{labels.NBSP}USD", f"{labels.NBSP}:small[USD]"),
+        basis=basis(now) or _beside(now, runs, period),
         change=_change(now, before),
         meaning=str(now["definition"]),
         is_small=bool(now["is_small"]) and now["kind"] in ("share", "quotient", "percentile"),
-        good=_BETTER.get(str(now["measure"]), "neither"),
+        good=_BETTER.get(str(now["measure"]), "neither") if _is_clear(now, before) else "neither",
     )
+
+
+def _beside(now: Row, runs: Number | None, period: Period | None) -> str:
+    """What stands beside an amount without a basis of its own: runs per day, runs with a known cost."""
+    if now["measure"] == "runs" and runs and period:
+        return f"{labels.count(round(float(runs) / period.days))} a day"
+    if now["measure"] == "cost_usd" and runs:
+        return f"known for {labels.fraction(number(now['denominator']), runs)} runs"
+    return ""
+
+
+def _is_clear(now: Row, before: Row | None) -> bool:
+    """True when a change is more than noise: intervals apart for shares, else at least 5 %."""
+    if before is None:
+        return False
+    if now["kind"] == "share":
+        ends = [number(row[end]) for row in (now, before) for end in ("low", "high")]
+        low, high, low_before, high_before = ends
+        if low is None or high is None or low_before is None or high_before is None:
+            return False
+        return low > high_before or high < low_before
+    one, other = number(now["value"]), number(before["value"])
+    return bool(one is not None and other and abs(float(one) - float(other)) >= _CLEAR * abs(float(other)))
 
 
 def _change(now: Row, before: Row | None) -> str:
@@ -146,14 +176,23 @@ def _change(now: Row, before: Row | None) -> str:
     return labels.points(float(one) - float(other)) if now["unit"] == "share" else labels.change(one, other)
 
 
-def _reading(period: Period | None, before: Sequence[Row]) -> str:
+def _is_comparable(page: Page, period: Period | None) -> bool:
+    """False when the history does not cover the whole period before."""
+    runs = page.run_days()
+    return period is not None and runs is not None and runs[0] <= period.before.first_date
+
+
+def _reading(period: Period | None, *, is_compared: bool) -> str:
     """How to read the tiles: which days, compared with which, and what the ranges are."""
-    ranges = f"ranges are 95{labels.NBSP}% intervals; grey: too few cases to judge"
+    ranges = (
+        f"ranges: 95{labels.NBSP}% intervals · better, worse: beyond them, or by "
+        f"{labels.share(_CLEAR, 0)} for amounts"
+    )
     if period is None:
-        return f"All time; {ranges}."
-    if all(number(one["value"]) in (None, 0) for one in before):
-        return f"{period.words}, nothing to compare with before; {ranges}."
-    return f"{period.words}, compared with {period.before.words}; {ranges}."
+        return f"All time · {ranges}"
+    if not is_compared:
+        return f"{period.words}, no whole period before to compare with · ranges: 95{labels.NBSP}% intervals"
+    return f"{period.words} against {period.before.words} · {ranges}"
 
 
 def _days(period: Period | None) -> dict[str, Filter]:

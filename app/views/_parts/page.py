@@ -18,6 +18,7 @@ from app.labels import clock, md_escape
 from app.warehouse import Scope, Scoped, Statement, Warehouse
 
 _KEY = "fleetbook_page"
+DEMO_BANNER = ":orange-badge[:material/science: Demo data]"
 _IDLE_DAYS = 28
 
 Filter = str | int | bool | dt.date | tuple[str, ...] | None
@@ -76,8 +77,17 @@ class Page:
         return pl.col(column).replace(dict(self.team_names)).fill_null("no team")
 
     def owner(self, wallet: Wallet) -> str:
-        """Whose wallet it is, in words."""
-        return self.team(wallet.owner_id) if wallet.wallet_kind == "team" else wallet.owner_id
+        """Whose wallet it is: the name of the team or of the agent."""
+        if wallet.wallet_kind == "team":
+            return self.team(wallet.owner_id)
+        return self.agent_names().get(wallet.owner_id, wallet.owner_id)
+
+    def agent_names(self) -> dict[str, str]:
+        """Agents within the scope, id to name; empty before the first build."""
+        if self.warehouse is None:
+            return {}
+        rows = self.ask("agents").select("agent_id", "agent_name").rows()
+        return {agent_id: name or agent_id for agent_id, name in rows}
 
     def built(self) -> Warehouse:
         """The warehouse; without one the page ends with the sentence that says which command builds it."""
@@ -153,13 +163,12 @@ def current() -> Page:
 def heading(title: str, question: str = "") -> None:
     """The page's title, the question it answers, how fresh the data is, and whether it is demo data."""
     page = current()
-    if page.is_demo:
-        st.markdown(
-            ":orange-badge[:material/science: Demo data] :gray[Generated history of an invented company. "
-            "Nothing on this page happened.]"
-        )
     st.title(title, anchor=False)
-    st.caption(" · ".join(part for part in (question, freshness(page)) if part))
+    told = " · ".join(part for part in (question, freshness(page)) if part)
+    if page.is_demo:
+        st.markdown(f"{DEMO_BANNER} :small[:gray[Generated, nothing here happened · {told}]]")
+    else:
+        st.caption(told)
 
 
 def freshness(page: Page) -> str:

@@ -21,33 +21,31 @@ def show_runs(page: Page, rows: pl.DataFrame, *, key: str, with_agent: bool = Tr
     columns = [
         Column(
             name="when",
-            heading="Ended",
+            heading="When",
             kind="time",
             meaning="When it ended, else when it was asked for.",
-            width=140,
+            width=134,
         ),
         Column(
-            name="short", heading="Run", opens=True, meaning="Last characters of the run's id.", width=120
+            name="short", heading="Run", opens=True, meaning="Last characters of the run's id.", width=112
         ),
-        Column(name="agent", heading="Agent", width=190),
-        Column(name="result", heading="Result", meaning=docs["outcome"], width=170),
-        Column(name="who", heading="For", meaning=docs["actor_id"], width=130),
-        Column(name="cost_usd", heading="Cost", kind="money", meaning=docs["cost_usd"], width=110),
-        Column(
-            name="machine_ms", heading="Machine time", kind="duration", meaning=docs["machine_ms"], width=105
-        ),
-        Column(name="waiting_ms", heading="Waited", kind="duration", meaning=docs["waiting_ms"], width=85),
-        Column(name="turn_count", heading="Turns", kind="count", meaning=docs["turn_count"], width=65),
-        Column(name="executed_tool_call_count", heading="Tools", kind="count", width=65),
+        Column(name="agent", heading="Agent", width=165),
+        Column(name="result", heading="Result", meaning=docs["outcome"], width=125),
+        Column(name="who", heading="For", meaning=docs["actor_id"], width=115),
+        Column(name="cost_usd", heading="Cost", kind="money", meaning=docs["cost_usd"], width=100),
+        Column(name="machine_ms", heading="Machine", kind="duration", meaning=docs["machine_ms"], width=95),
+        Column(name="waiting_ms", heading="Waited", kind="duration", meaning=docs["waiting_ms"], width=72),
+        Column(name="turn_count", heading="Turns", kind="count", meaning=docs["turn_count"], width=58),
+        Column(name="executed_tool_call_count", heading="Tools", kind="count", width=58),
         Column(
             name="tool_error_count",
             heading="Errors",
             kind="count",
             meaning=docs["tool_error_count"],
-            width=65,
+            width=60,
         ),
         Column(
-            name="approval_count", heading="Approvals", kind="count", meaning=docs["approval_count"], width=85
+            name="approval_count", heading="Approvals", kind="count", meaning=docs["approval_count"], width=82
         ),
         Column(name="model_name", heading="Model", meaning=docs["model_name"]),
     ]

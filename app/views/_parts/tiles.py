@@ -11,11 +11,7 @@ import streamlit as st
 from app.labels import MINUS, UNKNOWN
 
 Good = Literal["up", "down", "neither"]
-_DELTA: dict[Good, Literal["normal", "inverse", "off"]] = {
-    "up": "normal",
-    "down": "inverse",
-    "neither": "off",
-}
+_COLOURS: dict[str, Literal["green", "red", "gray"]] = {"better": "green", "worse": "red", "": "gray"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +49,7 @@ def _tile(one: Tile) -> None:
             one.label,
             f":gray[{one.shown}]" if is_grey else one.shown,
             one.change or None,
-            delta_color="off" if is_grey else _DELTA[one.good],
+            delta_color="gray" if is_grey else _COLOURS[one.verdict],
             delta_arrow="off",
             delta_description=one.verdict or None,
             help=one.meaning or None,

@@ -122,6 +122,8 @@ def _amount(row: Mapping[str, float | int | None], measure: Measure) -> float | 
 def _name(page: Page, key: str, split: Split) -> str:
     if split == "fleet":
         return "all runs"
+    if split == "agent":
+        return page.agent_names().get(key, key)
     return page.team(key) if split == "team" else key or f"no {split}"
 
 

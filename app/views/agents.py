@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.labels import plural, words
 from app.views._parts import controls
-from app.views._parts.catalogue import agent_rows, matching
+from app.views._parts.catalogue import agent_rows, columns, matching
 from app.views._parts.page import Page, current, empty, heading, nothing, open_agent
 from app.views._parts.tables import show
 

@@ -260,6 +260,17 @@ _TABLES: dict[str, dict[Field, tuple[Alias, ...]]] = {
 }
 
 
+_NAMES: dict[str, dict[Field, tuple[str, ...]]] = {
+    dialect: {field: tuple(alias.name for alias in rows) for field, rows in table.items()}
+    for dialect, table in _TABLES.items()
+}
+
+
+def names_of(field: Field, dialect: str) -> tuple[str, ...]:
+    """The names of ``field`` that count in a span of ``dialect``, newest first."""
+    return _NAMES.get(dialect, _NAMES[""]).get(field, ())
+
+
 def aliases_of(field: Field, dialect: str) -> tuple[Alias, ...]:
     """The rows of ``field`` that count in a span of ``dialect``, newest name first."""
     return _TABLES.get(dialect, _TABLES[""]).get(field, ())

@@ -1,7 +1,7 @@
 """What people, models and tools wrote in a span, taken apart from its structure, and put back.
 
 Structure goes into the log; content goes to the payload store, is hashed or dropped. An attribute whose
-value was taken stays with the value null: it was there.
+value was taken stays with the value null: it was there. Flattened parts of one text go altogether.
 """
 
 from __future__ import annotations
@@ -11,8 +11,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from ingest.dialects.texts import MAX_STRUCTURE_CHARACTERS, STRUCTURE_MEMBERS, STRUCTURE_NAMES, is_content
+from ingest.dialects.texts import (
+    MAX_STRUCTURE_CHARACTERS,
+    STRUCTURE_MEMBERS,
+    STRUCTURE_NAMES,
+    is_content,
+    is_flattened,
+)
 from ingest.dialects.values import Json, object_of
+
+# What tells the records of one trace apart.
+_LABELS = ("signal", "span_id", "event_name", "time_ns", "observed_ns")
 
 
 class Parts(NamedTuple):
@@ -44,6 +53,28 @@ def apart(raw: Mapping[str, Json]) -> Parts:
     return Parts(structure, content)
 
 
+def labelled(content: Mapping[str, Json], raw: Mapping[str, Json]) -> dict[str, Json]:
+    """``content`` with what says whose it is: a payload holds the contents of many spans of a trace."""
+    return {**content, **{name: raw[name] for name in _LABELS if raw.get(name)}}
+
+
+def contents_of(payload: str) -> list[dict[str, Json]]:
+    """The contents in a ``payload`` that the receiver made; empty for any other text."""
+    try:
+        contents = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return []
+    rows = contents if isinstance(contents, list) else []
+    return [row for row in rows if isinstance(row, dict) and "signal" in row]
+
+
+def restored(structure: Mapping[str, Json], payload: str) -> dict[str, Json]:
+    """The raw span or log record as it arrived: its structure from the log, its content from ``payload``."""
+    label = labelled({}, structure)
+    content = next((row for row in contents_of(payload) if label.items() <= row.items()), {})
+    return together(structure, content)
+
+
 def together(structure: Mapping[str, Json], content: Mapping[str, Json]) -> dict[str, Json]:
     """The raw span again, from both of its parts."""
     raw = dict(structure)
@@ -63,23 +94,28 @@ def together(structure: Mapping[str, Json], content: Mapping[str, Json]) -> dict
 
 def _taken(attributes: Mapping[str, Json]) -> dict[str, Json]:
     """The attributes that are content."""
-    return {
-        name: value
-        for name, value in attributes.items()
-        if value is not None and (is_content(name) or _is_long(name, value))
-    }
+    taken: dict[str, Json] = {}
+    for name, value in attributes.items():
+        if is_content(name):
+            if value is not None:
+                taken[name] = value
+        elif isinstance(value, str | list | dict) and _is_long(value) and name not in STRUCTURE_NAMES:
+            taken[name] = value
+    return taken
 
 
-def _is_long(name: str, value: Json) -> bool:
-    if isinstance(value, str):
-        return len(value) > MAX_STRUCTURE_CHARACTERS and name not in STRUCTURE_NAMES
-    if isinstance(value, Sequence | Mapping):
-        return len(msgspec.json.encode(value)) > MAX_STRUCTURE_CHARACTERS and name not in STRUCTURE_NAMES
-    return False
+def _is_long(value: str | list[Json] | dict[str, Json]) -> bool:
+    size = len(value) if isinstance(value, str) else len(msgspec.json.encode(value))
+    return size > MAX_STRUCTURE_CHARACTERS
 
 
 def _without(attributes: Mapping[str, Json], taken: Mapping[str, Json]) -> dict[str, Json]:
-    kept: dict[str, Json] = {**attributes, **dict.fromkeys(taken)}
+    # Of a text in a hundred flattened parts the names of the parts say nothing either.
+    kept: dict[str, Json] = {
+        name: None if name in taken else value
+        for name, value in attributes.items()
+        if name not in taken or not is_flattened(name)
+    }
     for name in taken.keys() & STRUCTURE_MEMBERS.keys():
         whole = object_of(taken[name])
         members = {key: whole[key] for key in STRUCTURE_MEMBERS[name] if key in whole}

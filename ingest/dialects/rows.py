@@ -207,7 +207,7 @@ def _run_row(run: Run, origins: _Origins) -> _Row:
         "source_agent": run.agent_name,
         "source_domain": run.service_name,
         "source_name": run.name or None,
-        "dialect": root.dialect if root else run.turns[0].span.dialect if run.turns else "unknown",
+        "dialect": _dialect(run),
         "requested_at": _at(run.start_ns),
         "ended_at": _at(run.end_ns),
         "last_seen_at": _at(run.last_seen_ns),
@@ -221,6 +221,13 @@ def _run_row(run: Run, origins: _Origins) -> _Row:
         "retrieval_count": run.retrieval_count,
         "span_count": run.span_count,
     }
+
+
+def _dialect(run: Run) -> str:
+    """The dialect of the run's own span, else of its first call."""
+    calls = [turn.span for turn in run.turns[:1]] + [call.span for call in run.tool_calls[:1]]
+    spans = [run.root, *calls] if run.root else calls
+    return next((span.dialect for span in spans if span.dialect != "unknown"), "unknown")
 
 
 def _turn_row(turn: Turn, origins: _Origins) -> _Row:

@@ -100,6 +100,12 @@ def is_content(name: str) -> bool:
     return name in _CONTENT_NAMES or name.startswith(_CONTENT_PREFIXES)
 
 
+@lru_cache(maxsize=8192)
+def is_flattened(name: str) -> bool:
+    """Whether an attribute of this ``name`` is one of many parts of a text."""
+    return name.startswith(_CONTENT_PREFIXES)
+
+
 def texts_of(attributes: Attributes, kind: Kind, dialect: str, events: Sequence[Json]) -> dict[TextName, str]:
     """The texts of a span by their names; a name is missing where the source gives no text."""
     found: dict[TextName, str] = {}

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from ingest.dialects.aliases import Field, aliases_of
+from ingest.dialects.aliases import Field, names_of
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Attributes: TypeAlias = Mapping[str, Json]
@@ -97,8 +97,8 @@ def object_of(value: Json) -> Attributes:
 
 def first(attributes: Attributes, field: Field, dialect: str = "") -> Json:
     """The value under the newest name of ``field`` that is present; an empty text is as good as absent."""
-    for alias in aliases_of(field, dialect):
-        value = attributes.get(alias.name)
+    for name in names_of(field, dialect):
+        value = attributes.get(name)
         if value is not None and value != "":
             return value
     return None

@@ -1,0 +1,189 @@
+"""The event log beside SQLite (WAL, FULL) and the bare fdatasync loop, in one run: appends, bytes, verification.
+
+Every figure of the log includes its checks, canonical bodies and hash chain; SQLite stores the same bodies;
+the bare loop writes the same bytes and is the limit of what a durable append can be here.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from ingest.contract import canonical_body, derived_event_id
+from ingest.log.checkpoint import notarise
+from ingest.log.verify import verify
+from ingest.log.writer import LogWriter, utc_now
+from ingest.workspace import Workspace
+
+SECONDS = 2.0  # of load per figure: long enough for hundreds of flushes, short enough to run on a whim
+SHAPES = ((1, 1), (32, 1), (128, 1), (1, 100), (1, 1000))  # concurrent appenders, events per append
+VERIFIED_EVENTS = 200_000
+
+Event = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Events per second of wall time, and CPU microseconds per event, of one load."""
+
+    events_per_s: float
+    cpu_us: float
+
+
+def tool_call(number: int) -> Event:
+    """A finished tool call with the columns a real one has."""
+    moment = utc_now()
+    return {
+        "event_id": derived_event_id(moment, "bench", str(number)),
+        "event_type": "tool_call_finished",
+        "occurred_at": moment,
+        "team_id": "support",
+        "agent_id": "refund-agent",
+        "agent_version": 7,
+        "run_id": f"01a20461-8312-78c4-88ac-{number // 20:012x}",
+        "actor_id": "jon-vass",
+        "call_index": number % 20,
+        "tool_name": "lookup_order",
+        "tool_call_id": f"call_{number:08x}",
+        "tool_outcome": "succeeded",
+        "duration_ns": 41_200_000 + number,
+    }
+
+
+def measured(append: Callable[[Sequence[Event]], object], appenders: int, batch: int) -> Speed:
+    """``append`` called by that many threads with that many events at a time, for SECONDS."""
+    counts = [0] * appenders
+    deadline = time.perf_counter() + SECONDS
+
+    def work(slot: int) -> None:
+        number = slot << 32
+        while time.perf_counter() < deadline:
+            append([tool_call(number + offset) for offset in range(batch)])
+            number += batch
+            counts[slot] += batch
+
+    threads = [threading.Thread(target=work, args=(slot,)) for slot in range(appenders)]
+    started, cpu = time.perf_counter(), time.process_time()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    total = sum(counts)
+    return Speed(
+        events_per_s=total / (time.perf_counter() - started),
+        cpu_us=(time.process_time() - cpu) / total * 1e6,
+    )
+
+
+def log_speed(folder: Path, appenders: int, batch: int) -> Speed:
+    """Appends to the event log."""
+    workspace = Workspace.create(folder / f"log-{appenders}-{batch}")
+    with LogWriter(workspace, recorded_via="runner", process_name="bench") as writer:
+        return measured(writer.append, appenders, batch)  # type: ignore[arg-type]  # plain columns
+
+
+def sqlite_speed(folder: Path, appenders: int, batch: int) -> Speed:
+    """The same bodies into one SQLite table, one transaction per append, one connection per thread."""
+    path = folder / f"sqlite-{appenders}-{batch}.db"
+    held = threading.local()
+
+    def connection() -> sqlite3.Connection:
+        if not hasattr(held, "connection"):
+            held.connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+            held.connection.execute("pragma journal_mode = wal")
+            held.connection.execute("pragma synchronous = full")
+        found: sqlite3.Connection = held.connection
+        return found
+
+    connection().execute("create table events (event_id text primary key, body text not null)")
+
+    def append(events: Sequence[Event]) -> None:
+        rows = [(event["event_id"], canonical_body(event)) for event in events]  # type: ignore[arg-type]
+        database = connection()
+        database.execute("begin immediate")
+        database.executemany("insert into events values (?, ?)", rows)
+        database.execute("commit")
+
+    return measured(append, appenders, batch)
+
+
+def bare_speed(folder: Path, batch: int) -> Speed:
+    """The limit: one thread that writes lines of the same length and calls fdatasync after each batch."""
+    fd = os.open(folder / f"bare-{batch}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    line = b"0" * 65 + canonical_body(tool_call(1)) + b"\n"  # type: ignore[arg-type]
+    count = 0
+    started, cpu = time.perf_counter(), time.process_time()
+    while time.perf_counter() - started < SECONDS:
+        os.write(fd, line * batch)
+        os.fdatasync(fd)
+        count += batch
+    elapsed = time.perf_counter() - started
+    os.close(fd)
+    return Speed(events_per_s=count / elapsed, cpu_us=(time.process_time() - cpu) / count * 1e6)
+
+
+def appends(folder: Path, console: Console) -> None:
+    """Print the append figures, the ratio to SQLite and to the bare loop measured just before."""
+    table = Table("appenders", "batch", "log events/s", "CPU µs", "SQLite events/s", "CPU µs", "log ÷ SQLite",
+                  "bare loop events/s", "log ÷ bare", title="Durable appends")  # fmt: skip
+    for appenders, batch in SHAPES:
+        bare = bare_speed(folder, batch)
+        ours = log_speed(folder, appenders, batch)
+        theirs = sqlite_speed(folder, appenders, batch)
+        table.add_row(
+            str(appenders), str(batch), f"{ours.events_per_s:,.0f}", f"{ours.cpu_us:.1f}",
+            f"{theirs.events_per_s:,.0f}", f"{theirs.cpu_us:.1f}", f"{ours.events_per_s / theirs.events_per_s:.2f}",
+            f"{bare.events_per_s:,.0f}", f"{ours.events_per_s / bare.events_per_s:.2f}",
+        )  # fmt: skip
+    console.print(table)
+
+
+def proof(folder: Path, console: Console) -> None:
+    """Print sealed bytes per event, the share that is proof, and the rate of verification."""
+    workspace = Workspace.create(folder / "proof")
+    started = time.perf_counter()
+    with LogWriter(workspace, recorded_via="runner", process_name="bench") as writer:
+        for first in range(0, VERIFIED_EVENTS, 5000):
+            writer.append([tool_call(number) for number in range(first, first + 5000)])  # type: ignore[misc]
+    written = time.perf_counter() - started
+    notarise(workspace)
+    columns = {"all": 0, "hash": 0, "body": 0}
+    for file in workspace.lake_dir.rglob("*.parquet"):
+        metadata = pq.read_metadata(file)
+        for group in range(metadata.num_row_groups):
+            for index in range(metadata.num_columns):
+                column = metadata.row_group(group).column(index)
+                columns["all"] += column.total_compressed_size
+                if column.path_in_schema in columns:
+                    columns[column.path_in_schema] += column.total_compressed_size
+    proof_bytes = columns["hash"] + workspace.manifest_file.stat().st_size
+    console.print(
+        f"Sealed: {columns['all'] / VERIFIED_EVENTS:.0f} bytes per event, of which hash and manifest "
+        f"{proof_bytes / VERIFIED_EVENTS:.1f}, hashed body {columns['body'] / VERIFIED_EVENTS:.0f}; "
+        f"append and seal {VERIFIED_EVENTS / written:,.0f} events/s."
+    )
+    for level in (1, 2):
+        started = time.perf_counter()
+        report = verify(workspace, level)
+        elapsed = time.perf_counter() - started
+        console.print(
+            f"Verify level {level}: {report.events / elapsed:,.0f} events/s, {len(report.findings)} findings."
+        )
+
+
+def main() -> None:
+    """Print the figures of one run on this machine."""
+    console = Console(width=140)
+    with tempfile.TemporaryDirectory() as name:
+        appends(Path(name), console)
+        proof(Path(name), console)

@@ -238,7 +238,7 @@ class Desk:
         if not events:
             raise NotFound("run", run_id, None, "The log has no event of it; see the Runs page.")
         registry = control.registry()
-        first = events[0]
+        first = next((event for event in events if event["event_type"] == "run_requested"), events[0])
         target = Target(
             agent_id=_text(first.get("agent_id")),
             team_id=_text(first.get("team_id")),

@@ -13,7 +13,7 @@ An attribute whose value is null was there, and its text is kept apart (or nowhe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -117,7 +117,7 @@ def map_span(raw: Mapping[str, Json]) -> MappedSpan:
         person_id=first_name(attributes, "person_id", dialect),
         usage=usage,
         reported_cost_nano_usd=_cost(attributes, dialect),
-        finish_reason=_finish_reason(attributes, dialect),
+        finish_reason=_finish_reason(attributes, dialect, [(name, attributes), *event_attributes(events)]),
         tool_name=_tool_name(attributes, dialect, name) if kind == "tool_call" else None,
         tool_call_id=_specified(first_name(attributes, "tool_call_id", dialect))
         if kind == "tool_call"
@@ -237,8 +237,13 @@ def _served_model(attributes: Attributes, dialect: str) -> str | None:
     return name_of(object_of(attributes.get("gcp.vertex.agent.llm_response")).get("model_version"))
 
 
-def _finish_reason(attributes: Attributes, dialect: str) -> str | None:
+def _finish_reason(
+    attributes: Attributes, dialect: str, tellings: Iterable[tuple[str, Attributes]]
+) -> str | None:
     stated = first_name(attributes, "finish_reason", dialect)
+    if stated is None:  # message events (OTel GenAI before 1.37) say it under a plain name
+        choices = (name_of(told.get("finish_reason")) for name, told in tellings if name == "gen_ai.choice")
+        stated = next(choices, None)
     if stated and stated.startswith("["):  # a list that an exporter turned into text
         stated = stated.strip("[]").split(",")[0].strip(" \"'")
     return stated or None

@@ -175,6 +175,31 @@ def test_a_column_that_only_the_file_has_is_named(log: Log) -> None:
     assert log.found(1) == {"columns_differ": [name(rows[3])]}
 
 
+def test_a_column_emptied_for_a_whole_file_is_named(log: Log) -> None:
+    rows = log.rows(1)
+    rewrite_rows(log.path(1), [{**row, "agent_id": None} for row in rows])
+    assert log.found(1) == {"columns_differ": [name(row) for row in rows]}
+
+
+@pytest.mark.parametrize(
+    "change", [{"body": None}, {"hash": None}, {"body": None, "hash": None, "seq": None}]
+)
+def test_a_row_without_its_proof_is_named(log: Log, change: dict[str, None]) -> None:
+    rows = log.rows(1)
+    rows[3] |= change
+    rewrite_rows(log.path(1), rows)
+    place = name({**rows[3], "seq": -1}) if "seq" in change else name(rows[3])
+    assert place in log.found(1)["chain_broken"]
+
+
+@pytest.mark.parametrize("body", ["", "[]", '{"seq":1}\n{"seq":2}', '{"seq":"one"}', '{"seq":1.5}'])
+def test_a_body_of_another_form_is_named(log: Log, body: str) -> None:
+    rows = log.rows(1)
+    rows[3] |= {"body": body}
+    rewrite_rows(log.path(1), rechained(rows, log.entries[1]["prev_head"]))
+    assert log.found(1)["body_unreadable"] == [name(rows[3])]
+
+
 def test_an_edited_and_rechained_file_is_named(log: Log) -> None:
     rows = log.rows(1)
     rows[3] = edited(rows[3])

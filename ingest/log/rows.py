@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from ingest.contract import arrow_schema
 from ingest.errors import SegmentError
 from ingest.log.findings import Finding, event_name
-from ingest.log.segments import event_table
-from ingest.log.wal import EVENT_LABEL, Chunk
+from ingest.log.segments import parse_bodies
+from ingest.log.wal import EVENT_LABEL, next_head
 
 # A changed file can differ in every row; the first of each kind are named, the rest counted.
 NAMED_PER_KIND = 20
@@ -73,11 +73,11 @@ class ChainCheck:
 
     def check(self, table: pa.Table) -> None:
         """Check the next rows, in the schema of the contract."""
-        bodies = table["body"].cast(pa.binary()).to_pylist()
-        hashes = table["hash"].to_pylist()
+        bodies = pc.fill_null(table["body"], "").cast(pa.binary()).to_pylist()
+        hashes = pc.fill_null(table["hash"], "").to_pylist()
         self._check_chain(table, bodies, hashes)
         self._check_positions(table)
-        self._check_columns(table, bodies, hashes)
+        self._check_columns(table, bodies)
         self._check_heads(table, hashes)
         self.collect(table)
 
@@ -95,17 +95,24 @@ class ChainCheck:
 
     def _check_chain(self, table: pa.Table, bodies: list[bytes], hashes: list[str]) -> None:
         head = bytes.fromhex(self.head)
+        heads: list[bytes] = []
+        for body in bodies:
+            head = sha256(EVENT_LABEL + head + body).digest()
+            heads.append(head)
+        if b"".join(heads).hex() == "".join(hashes):
+            self.head = head.hex()
+        else:
+            self._name_broken(table, bodies, hashes)
+
+    def _name_broken(self, table: pa.Table, bodies: list[bytes], hashes: list[str]) -> None:
+        head = bytes.fromhex(self.head)
         for row, (body, stored) in enumerate(zip(bodies, hashes, strict=True)):
-            following = sha256(EVENT_LABEL + head + body).digest()
-            if following.hex() != stored:
-                self.add(
-                    "chain_broken",
-                    _name(table, row),
-                    f"its chain value is {following.hex()[:16]}…, not {stored[:16]}…",
-                )
-                # Go on from what is stored: then only the rows that were touched are named.
-                following = _bytes_of(stored)
-            head = following
+            found = next_head(head, body).hex()
+            if found != stored:
+                detail = f"its chain value is {found[:16]}…, not {stored[:16]}…"
+                self.add("chain_broken", _name(table, row), detail)
+            # Go on from what is stored: then only the rows that were touched are named.
+            head = _bytes_of(stored)
         self.head = head.hex()
 
     def _check_positions(self, table: pa.Table) -> None:
@@ -129,34 +136,31 @@ class ChainCheck:
             self.add("seq_duplicate", _name(table, row), f"seq {seq} comes after seq {self.next_seq - 1}")
         self.next_seq = max(seq + 1, self.next_seq)
 
-    def _check_columns(self, table: pa.Table, bodies: list[bytes], hashes: list[str]) -> None:
-        chunk = Chunk(first_seq=self.next_seq - len(bodies), hashes=hashes, bodies=bodies)
-        used = [column for column in arrow_schema().names[:-2] if table[column].null_count < table.num_rows]
+    def _check_columns(self, table: pa.Table, bodies: list[bytes]) -> None:
+        """Compare the columns in use with the bodies; a body that carries more than those does not parse."""
+        contract = [field for field in arrow_schema() if field.name not in ("body", "hash")]
+        used = pa.schema([field for field in contract if table[field.name].null_count < table.num_rows])
         try:
-            expected = event_table(chunk, pa.schema([arrow_schema().field(column) for column in used]))
+            said = parse_bodies(bodies, used)
         except SegmentError:
-            expected = self._parsed(table, chunk)
-            if expected is None:
+            try:
+                said = parse_bodies(bodies, pa.schema(contract))
+            except SegmentError:
+                self._name_unreadable(table, bodies, pa.schema(contract))
                 return
-        for column in arrow_schema().names[:-2]:
-            if not table[column].equals(expected[column]):
-                for row in _differing_rows(table[column], expected[column]):
-                    said, meant = table[column][row].as_py(), expected[column][row].as_py()
-                    self.add(
-                        "columns_differ", _name(table, row), f"{column} is {said!r}, the body says {meant!r}"
-                    )
+        for column in said.column_names:
+            if not table[column].equals(said[column]):
+                for row in _differing_rows(table[column], said[column]):
+                    beside, meant = table[column][row].as_py(), said[column][row].as_py()
+                    detail = f"{column} is {beside!r}, the body says {meant!r}"
+                    self.add("columns_differ", _name(table, row), detail)
 
-    def _parsed(self, table: pa.Table, chunk: Chunk) -> pa.Table | None:
-        """The rows of bodies that carry more than the columns beside them; None when one is no event."""
-        try:
-            return event_table(chunk)
-        except SegmentError:
-            for row, body in enumerate(chunk.bodies):
-                try:
-                    event_table(Chunk(first_seq=0, hashes=[""], bodies=[body]))
-                except SegmentError as error:
-                    self.add("body_unreadable", _name(table, row), str(error.__cause__))
-            return None
+    def _name_unreadable(self, table: pa.Table, bodies: list[bytes], contract: pa.Schema) -> None:
+        for row, body in enumerate(bodies):
+            try:
+                parse_bodies([body], contract)
+            except SegmentError as error:
+                self.add("body_unreadable", _name(table, row), str(error.__cause__ or error))
 
     def _check_heads(self, table: pa.Table, hashes: list[str]) -> None:
         first = self.next_seq - table.num_rows

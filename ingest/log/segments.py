@@ -36,25 +36,35 @@ def _columns_of(event_types: frozenset[str]) -> pa.Schema:
     return pa.schema([field for field in arrow_schema() if field.name in names])
 
 
-def event_table(chunk: Chunk, columns: pa.Schema | None = None) -> pa.Table:
-    """The rows of ``chunk`` in the contract's schema.
+def parse_bodies(bodies: list[bytes], columns: pa.Schema) -> pa.Table:
+    """What canonical ``bodies`` say, as a table of ``columns``.
 
-    ``columns`` are those that the bodies may carry, if the caller knows. Raises SegmentError when a body is
-    no event of the contract, or carries another column.
+    Raises SegmentError when a body is no JSON object, or carries another column or another type.
     """
-    schema = arrow_schema()
-    content = b"\n".join(chunk.bodies)
-    if columns is None:
-        columns = _columns_of(frozenset(match.decode() for match in set(_EVENT_TYPE.findall(content))))
+    content = b"\n".join(bodies)
     options = pj.ParseOptions(explicit_schema=columns, unexpected_field_behavior="error")
-    reading = pj.ReadOptions(block_size=max(_JSON_BLOCK_BYTES, 2 * max(map(len, chunk.bodies))))
+    reading = pj.ReadOptions(block_size=max(_JSON_BLOCK_BYTES, 2 * max(map(len, bodies))))
     try:
         parsed = pj.read_json(pa.BufferReader(content), read_options=reading, parse_options=options)
     except pa.ArrowInvalid as error:
         raise SegmentError(
-            f"Events from seq {chunk.first_seq} cannot be read: a body is no event of the contract "
-            f"({error}). Run `fleetbook verify`; if the log was written by a newer release, update Fleetbook."
+            f"Events unreadable: a body is no event of the contract ({error}). {_ADVICE}"
         ) from error
+    if parsed.num_rows != len(bodies):
+        raise SegmentError(
+            f"Events unreadable: {len(bodies)} bodies hold {parsed.num_rows} objects. {_ADVICE}"
+        )
+    return parsed.select(columns.names)
+
+
+_ADVICE = "Run `fleetbook verify`; if a newer release wrote the log, update Fleetbook, else restore a backup."
+
+
+def event_table(chunk: Chunk) -> pa.Table:
+    """The rows of ``chunk`` in the contract's schema. Raises SegmentError when a body is no event of it."""
+    schema = arrow_schema()
+    event_types = {name for body in chunk.bodies for name in _EVENT_TYPE.findall(body)}
+    parsed = parse_bodies(chunk.bodies, _columns_of(frozenset(name.decode() for name in event_types)))
     made = dict(zip(parsed.column_names, parsed.columns, strict=True))
     made["body"] = pa.array(chunk.bodies, pa.string())
     made["hash"] = pa.array(chunk.hashes, pa.string())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,12 +51,21 @@ _READER = {
 }
 
 
+_OPENING = threading.Lock()
+
+
 @lru_cache(maxsize=3)
 def _connection(file: str, _identity: tuple[int, int]) -> duckdb.DuckDBPyConnection:
-    """One instance per generation and process. Evicted ones are dropped, not closed: cursors may run."""
-    connection = duckdb.connect(file, read_only=True, config=dict(_READER))
-    connection.execute("set global TimeZone = 'UTC'")
-    connection.execute("set lock_configuration = true")
+    """One instance per generation and process. Evicted ones are dropped, not closed: cursors may run.
+
+    A second connection to a file that is still open shares its settings, which are locked by then.
+    """
+    with _OPENING:
+        connection = duckdb.connect(file, read_only=True, config=dict(_READER))
+        locked = connection.execute("select current_setting('lock_configuration')").fetchall()[0][0]
+        if not locked:
+            connection.execute("set global TimeZone = 'UTC'")
+            connection.execute("set lock_configuration = true")
     return connection
 
 

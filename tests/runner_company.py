@@ -112,7 +112,7 @@ def registry(*changes: tuple[str, str]) -> Registry:
 
 def company(workspace: Workspace, *changes: tuple[str, str], clock: Clock | None = None) -> Control:
     """A control plane on ``workspace`` with the changed registry applied."""
-    control = Control(workspace, **({"clock": clock} if clock else {}))
+    control = Control(workspace, clock=clock) if clock else Control(workspace)
     workspace.registry_file.write_text(registry_text(*changes), encoding="utf-8")
     control.apply(registry(*changes))
     return control

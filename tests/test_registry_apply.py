@@ -23,7 +23,7 @@ def log(control: Control) -> list[dict[str, object]]:
     import pyarrow.parquet as pq
 
     control.close()
-    found = []
+    found: list[dict[str, object]] = []
     for file in sorted(control.workspace.lake_dir.rglob("*.parquet")):
         for row in pq.read_table(file, columns=["body"]).to_pylist():
             event = parse_body(row["body"])

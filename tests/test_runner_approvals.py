@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -51,17 +52,17 @@ def parked(control: Control, task: str = "Refund W-2211, 240 USD", person: str =
     ("when", "arguments", "asks"),
     [
         (None, {}, True),
-        (When(argument="a", over=100), {"a": 100}, False),
-        (When(argument="a", over=100), {"a": "100.01"}, True),
-        (When(argument="a", at_least=100), {"a": 100}, True),
-        (When(argument="a", at_least=100), {"a": 99.99}, False),
+        (When(argument="a", over=Decimal(100)), {"a": 100}, False),
+        (When(argument="a", over=Decimal(100)), {"a": "100.01"}, True),
+        (When(argument="a", at_least=Decimal(100)), {"a": 100}, True),
+        (When(argument="a", at_least=Decimal(100)), {"a": 99.99}, False),
         (When(argument="a", one_of=("x", "y")), {"a": "y"}, True),
         (When(argument="a", one_of=("x", "y")), {"a": "z"}, False),
         # What cannot be tested asks.
-        (When(argument="a", over=100), {}, True),
-        (When(argument="a", over=100), {"a": "many"}, True),
-        (When(argument="a", over=100), {"a": True}, True),
-        (When(argument="a", over=100), {"a": "NaN"}, True),
+        (When(argument="a", over=Decimal(100)), {}, True),
+        (When(argument="a", over=Decimal(100)), {"a": "many"}, True),
+        (When(argument="a", over=Decimal(100)), {"a": True}, True),
+        (When(argument="a", over=Decimal(100)), {"a": "NaN"}, True),
         (When(argument="a", one_of=("x",)), {}, True),
     ],
 )
@@ -72,7 +73,10 @@ def test_when_a_call_needs_a_person(when: When | None, arguments: dict[str, obje
 
 def test_a_rule_says_itself_in_words_and_money() -> None:
     rule = ApprovalRule(
-        id="r", when=When(argument="amount_usd", over=100), approver_role="lead", money_argument="amount_usd"
+        id="r",
+        when=When(argument="amount_usd", over=Decimal(100)),
+        approver_role="lead",
+        money_argument="amount_usd",
     )
     assert rule_sentence(rule) == "amount_usd over 100 needs a lead who did not start the run"
     assert money_at_stake(rule, {"amount_usd": "240.55"}) == 240_550_000_000

@@ -148,7 +148,7 @@ def test_events_are_relayed_exactly_once_whenever_relayers_are_killed(workspace:
     with Control(workspace) as control:
         recover(control)
         with control.store.read() as connection:
-            rows = sorted(connection.execute(sa.select(approval_views.c.person_id)).scalars())
+            rows: list[str] = sorted(connection.execute(sa.select(approval_views.c.person_id)).scalars())
             assert connection.execute(sa.select(outbox)).all() == []
     recover_log(workspace)
     found = []

@@ -15,15 +15,11 @@ from runner.control.purses import purses_of
 from tests.conftest import Clock
 from tests.runner_company import company, events, play, resume
 
+NAMED = "    name: Triage agent\n    team: "
+NEW_WALLET = '\n  - {wallet: "team:sales", window: month, unlimited: true, reason: new team}'
 SALES = (
-    (
-        "  triage-agent:\n    name: Triage agent\n    team: support",
-        "  triage-agent:\n    name: Triage agent\n    team: sales",
-    ),
-    (
-        'cap_usd: "20.00"}',
-        'cap_usd: "20.00"}\n  - {wallet: "team:sales", window: month, unlimited: true, reason: new team}',
-    ),
+    (f"{NAMED}support", f"{NAMED}sales"),
+    ('cap_usd: "20.00"}', 'cap_usd: "20.00"}' + NEW_WALLET),
 )
 
 
@@ -67,7 +63,7 @@ def test_wallets_show_the_enforced_numbers_and_the_holds(control: Control, desk:
     spent = control.run(outcome.run_id).spent_nano_usd
     purses = purses_of(control.registry(), "refund-agent", "support", "r", clock())
     with control.store.write() as tx:
-        wallet.take(tx, purses, 3_000_000_000, run_id="other", turn_index=0, attempt=1)
+        wallet.take(tx, purses, 3_000_000_000, wallet.Attempt("other", 0, 1))
     clock.advance(seconds=90)
     team, agent = desk.wallets("mara-lindt")
     assert (team.wallet_id, agent.wallet_id) == ("team:support:month", "agent:refund-agent:month")

@@ -155,9 +155,9 @@ def test_agent_and_team_wallet_are_taken_together_or_not_at_all(workspace: Works
     control = company(workspace)
     twenty = 20_000_000_000  # the agent's cap; the team has 50
     with control.store.write() as tx:
-        place = {"run_id": "r1", "turn_index": 0, "attempt": 1}
-        assert wallet.take(tx, purses(control), twenty, **place) is None
-        refused = wallet.take(tx, purses(control), 1, run_id="r2", turn_index=0, attempt=1)
+        place = wallet.Attempt("r1", 0, 1)
+        assert wallet.take(tx, purses(control), twenty, place) is None
+        refused = wallet.take(tx, purses(control), 1, wallet.Attempt("r2", 0, 1))
     assert refused is not None
     assert refused.purse.wallet_id == "agent:refund-agent:month"
     assert (refused.left_nano_usd, refused.free_nano_usd) == (twenty, 0)
@@ -166,7 +166,7 @@ def test_agent_and_team_wallet_are_taken_together_or_not_at_all(workspace: Works
         "team:support:month": (0, twenty, 0),
     }
     with control.store.write() as tx:
-        wallet.settle(tx, purses(control), twenty, 7, **place)
+        wallet.settle(tx, purses(control), twenty, 7, place)
     assert set(rows(control).values()) == {(7, 0, 0)}
     control.close()
 
@@ -175,15 +175,15 @@ def test_a_hold_that_was_swept_and_is_answered_after_all_becomes_spend(
     workspace: Workspace, clock: Clock
 ) -> None:
     control = company(workspace, clock=clock)
-    place = {"run_id": "r1", "turn_index": 0, "attempt": 1}
+    place = wallet.Attempt("r1", 0, 1)
     taken = purses(control)
     with control.store.write() as tx:
-        assert wallet.take(tx, taken, 500, **place) is None
+        assert wallet.take(tx, taken, 500, place) is None
     clock.advance(minutes=15)
     assert len(sweep_holds(control)) == 2
     assert set(rows(control).values()) == {(0, 0, 500)}
     with control.store.write() as tx:
-        wallet.settle(tx, taken, 500, 120, **place)
+        wallet.settle(tx, taken, 500, 120, place)
     assert set(rows(control).values()) == {(120, 0, 0)}
     control.close()
 

@@ -34,16 +34,16 @@ def spend(store: Store, taken: list[Purse], name: str, seed: int) -> None:
     dice = random.Random(seed)
     for call in range(CALLS):
         worst = WORST
-        place = {"run_id": name, "turn_index": call, "attempt": 1}
+        place = wallet.Attempt(name, call, 1)
         short = True
         while short and worst >= 1_000:
             with store.write() as tx:
-                short = wallet.take(tx, taken, worst, **place) is not None
+                short = wallet.take(tx, taken, worst, place) is not None
             worst = worst // 2 if short else worst
         if short:
             return
         with store.write() as tx:
-            wallet.settle(tx, taken, worst, dice.randint(worst // 100, worst), **place)
+            wallet.settle(tx, taken, worst, dice.randint(worst // 100, worst), place)
 
 
 @contextmanager

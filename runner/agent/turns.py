@@ -30,6 +30,7 @@ from runner.control import journal, runs, wallet
 from runner.control.journal import Call
 from runner.control.purses import Exhausted, Lower, Purse, Short, next_step, purses_of, shortage
 from runner.control.store import Transaction, envelope
+from runner.control.wallet import Attempt
 from runner.errors import BudgetRefused, PriceUnknown, RunnerError
 
 # Chat framing costs a few tokens per message that are not in its text.
@@ -105,9 +106,7 @@ class TurnGate:
                 tx,
                 purses,
                 amount,
-                run_id=session.run.run_id,
-                turn_index=session.turn_count,
-                attempt=attempt,
+                Attempt(session.run.run_id, session.turn_count, attempt),
                 turn=json.dumps(turn),
             )
             if short is None:
@@ -244,9 +243,7 @@ class TurnGate:
             held.purses,
             held.amount_nano_usd,
             billed.charged_nano_usd,
-            run_id=self._session.run.run_id,
-            turn_index=self._session.turn_count,
-            attempt=held.attempt,
+            Attempt(self._session.run.run_id, self._session.turn_count, held.attempt),
         )
 
     def _tell_finished(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -61,6 +62,14 @@ _DROP_HOLDS = (
     )
     .returning(_H.wallet_id, _H.window_start_at, _H.amount_nano_usd)
 )
+
+
+class Attempt(NamedTuple):
+    """One attempt at one model turn of a run: what a hold is for."""
+
+    run_id: str
+    turn_index: int
+    attempt: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +134,8 @@ def take(
     tx: Transaction,
     purses: Sequence[Purse],
     amount_nano_usd: int,
+    attempt: Attempt,
     *,
-    run_id: str,
-    turn_index: int,
-    attempt: int,
     turn: str = "{}",
 ) -> Short | None:
     """Hold ``amount_nano_usd`` in all ``purses``, or in none: None when held, else the wallet that is short.
@@ -150,9 +157,7 @@ def take(
         taken.append(purse)
     if taken:
         common = {
-            "run_id": run_id,
-            "turn_index": turn_index,
-            "attempt": attempt,
+            **attempt._asdict(),
             "amount_nano_usd": amount_nano_usd,
             "turn": turn,
             "held_at": tx.now,
@@ -178,10 +183,7 @@ def settle(
     purses: Sequence[Purse],
     amount_nano_usd: int,
     cost_nano_usd: int,
-    *,
-    run_id: str,
-    turn_index: int,
-    attempt: int,
+    attempt: Attempt,
 ) -> None:
     """Give the hold of this attempt back and add ``cost_nano_usd`` to what was spent, in every purse.
 
@@ -189,7 +191,9 @@ def settle(
     """
     if not purses:
         return
-    dropped = tx.sql.execute(_DROP_HOLDS, {"of_run": run_id, "turn": turn_index, "try": attempt}).all()
+    dropped = tx.sql.execute(
+        _DROP_HOLDS, {"of_run": attempt.run_id, "turn": attempt.turn_index, "try": attempt.attempt}
+    ).all()
     still_held = {row.wallet_id for row in dropped}
     for purse in purses:
         statement = _SETTLE if purse.wallet_id in still_held else _SETTLE_SWEPT

@@ -1,4 +1,4 @@
-"""The event log beside SQLite (WAL, FULL) and the bare fdatasync loop, in one run: appends, bytes, verification.
+"""The event log beside SQLite (WAL, FULL) and the bare fdatasync loop: appends, bytes, verification.
 
 Every figure of the log includes its checks, canonical bodies and hash chain; SQLite stores the same bodies;
 the bare loop writes the same bytes and is the limit of what a durable append can be here.
@@ -142,7 +142,8 @@ def appends(folder: Path, console: Console) -> None:
         theirs = sqlite_speed(folder, appenders, batch)
         table.add_row(
             str(appenders), str(batch), f"{ours.events_per_s:,.0f}", f"{ours.cpu_us:.1f}",
-            f"{theirs.events_per_s:,.0f}", f"{theirs.cpu_us:.1f}", f"{ours.events_per_s / theirs.events_per_s:.2f}",
+            f"{theirs.events_per_s:,.0f}", f"{theirs.cpu_us:.1f}",
+            f"{ours.events_per_s / theirs.events_per_s:.2f}",
             f"{bare.events_per_s:,.0f}", f"{ours.events_per_s / bare.events_per_s:.2f}",
         )  # fmt: skip
     console.print(table)

@@ -182,13 +182,14 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def running_receiver(home: Path, *options: str) -> Iterator[Receiver]:
-    """``fleetbook serve-otlp`` on a free port; SIGTERM in the end."""
+def running_receiver(home: Path, *options: str, launcher: str | None = None) -> Iterator[Receiver]:
+    """``fleetbook serve-otlp`` on a free port, or Python code that starts it there; SIGTERM in the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    serve = ["-m", "app.cli", "serve-otlp", "--port", str(port), *options]
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "serve-otlp", "--port", str(port), *options],
+        [sys.executable, *(["-c", launcher, str(port)] if launcher else serve)],
         cwd=ROOT,
         env=os.environ | {"FLEETBOOK_HOME": str(home)},
         stdout=subprocess.DEVNULL,

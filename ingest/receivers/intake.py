@@ -115,16 +115,15 @@ def write_out(batches: Sequence[Batch], now: dt.datetime) -> Written:
 
     The texts of one trace in one request are one payload: they belong to one run, and are erased together.
     """
-    records = [record for batch in batches for record in batch.records]
-    structures = iter(mask([record.span_json for record in records]))
-    contents = iter(mask([record.content_json for record in records if record.content_json is not None]))
     written = Written()
+    masked = iter(_masked([record for batch in batches for record in batch.records]))
     for batch in batches:
         texts: dict[str, _Texts] = {}
-        for record in batch.records:
-            content = None if record.content_json is None else next(contents)
-            event = _event(batch.token, record, next(structures), content, now)
+        for _ in batch.records:
+            record = next(masked)
+            event = _event(batch.token, record, now)
             written.events.append(event)
+            content = record.content_json
             if content is not None and batch.token.content_capture == "on":
                 gathered = texts.get(record.trace_id)
                 if gathered is None or gathered.size > _PAYLOAD_CHARACTERS:
@@ -168,13 +167,40 @@ def _close(written: Written, texts: _Texts) -> None:
         event |= made.columns
 
 
-def _event(
-    token: Token, record: Prepared, span_json: str, content: str | None, now: dt.datetime
-) -> dict[str, Value]:
+def _masked(records: Sequence[Prepared]) -> list[Prepared]:
+    """``records`` without secrets: in their JSON, and in the names that go into columns."""
+    contents = [record.content_json for record in records if record.content_json is not None]
+    names = list(
+        {
+            name
+            for record in records
+            for name in (record.agent_name, record.service_name, record.person_id)
+            if name
+        }
+    )
+    # One call for all: each compiles the patterns again.
+    cleaned = mask([*(record.span_json for record in records), *contents, *names])
+    content = iter(cleaned[len(records) :])
+    cleaned_names: dict[str | None, str | None] = {None: None}
+    cleaned_names |= dict(zip(names, cleaned[len(records) + len(contents) :], strict=True))
+    return [
+        record._replace(
+            span_json=span_json,
+            content_json=None if record.content_json is None else next(content),
+            agent_name=cleaned_names[record.agent_name],
+            service_name=cleaned_names[record.service_name],
+            person_id=cleaned_names[record.person_id],
+        )
+        for record, span_json in zip(records, cleaned, strict=False)
+    ]
+
+
+def _event(token: Token, record: Prepared, now: dt.datetime) -> dict[str, Value]:
+    content = record.content_json
     # 64 bits of nanoseconds reach to the year 2554.
     stated_at = _EPOCH + dt.timedelta(microseconds=max(record.moment_ns, 0) // 1000)
     # The whole text is part of the id: the same span is known again, a changed one is another telling of it.
-    parts = (token.team_id, record.trace_id, record.span_id, span_json, content or "")
+    parts = (token.team_id, record.trace_id, record.span_id, record.span_json, content or "")
     event: dict[str, Value] = {
         "event_id": derived_event_id(stated_at, record.event_type, *parts),
         "event_type": record.event_type,
@@ -184,7 +210,7 @@ def _event(
         "run_id": run_id_of(record.trace_id) if record.trace_id else None,
         "source_agent": record.agent_name,
         "source_domain": record.service_name,
-        "span_json": span_json,
+        "span_json": record.span_json,
     }
     if content is not None and token.content_capture == "hashed":
         # The salt stays with the token: equal texts look equal, and whoever has a text can prove it.

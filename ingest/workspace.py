@@ -41,7 +41,7 @@ class Workspace:
 
     @property
     def payload_dir(self) -> Path:
-        """Prompt, answer, argument and result texts by month, apart from the log so that they can be erased."""
+        """Prompt, answer, argument and result texts by month: apart from the log, so that they can go."""
         return self.root / "payloads"
 
     @property
@@ -119,17 +119,20 @@ class Workspace:
         if not marker.exists():
             state = "is half made" if workspace.wal_dir.exists() else "does not exist"
             raise WorkspaceError(
-                f"No workspace: {root} {state}. Run `fleetbook init --workspace {root}`, or set FLEETBOOK_HOME to an existing one."
+                f"No workspace: {root} {state}. Run `fleetbook init --workspace {root}`, "
+                "or set FLEETBOOK_HOME to an existing one."
             )
         try:
             version = int(json.loads(marker.read_text(encoding="utf-8"))["layout_version"])
         except (ValueError, KeyError, TypeError) as error:
             raise WorkspaceError(
-                f"Workspace unreadable: {marker} does not state a layout_version. Restore the file from a backup."
+                f"Workspace unreadable: {marker} does not state a layout_version. "
+                "Restore the file from a backup."
             ) from error
         if version > LAYOUT_VERSION:
             raise WorkspaceError(
-                f"Workspace too new: {root} has layout {version}, this release reads up to {LAYOUT_VERSION}. Update Fleetbook."
+                f"Workspace too new: {root} has layout {version}, this release reads up to {LAYOUT_VERSION}. "
+                "Update Fleetbook."
             )
         return workspace
 

@@ -140,7 +140,7 @@ COLUMNS: tuple[Field, ...] = (
     _int("user_message_count", "Messages of the user in the source's record of the conversation."),
     _int("assistant_message_count", "Messages of the assistant in the source's record of the conversation."),
     _int("tool_result_count", "Tool results in the source's record of the conversation."),
-    _text("unstated_counts", "Counts this source cannot state, separated by semicolons: turns, tool_errors, other_side_calls, approvals. They are unknown, not 0."),
+    _text("unstated_counts", "What this source cannot state, separated by semicolons: turns, tool_errors, other_side_calls, approvals, machine_time. They are unknown, not 0."),
     # tool calls
     _int("call_index", "Tool call within the run, from 0; tool_call_id may repeat within a run, this does not."),
     _text("tool_call_id", "The model's id of the call (OTel gen_ai.tool.call.id); not unique."),

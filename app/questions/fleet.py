@@ -167,7 +167,7 @@ decision_days as (
     select decision_date as run_date, {series} as series, count(*) as decisions,
         count(*) filter (where decision in ('approved', 'approved_changed')) as approvals_yes
     from fct_approvals {models}
-    where {ask.where("decision_date", also="decision is not null")}
+    where {ask.where("decision_date", also="is_rated")}
     group by all
 )
 select run_date, series,

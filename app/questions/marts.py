@@ -35,10 +35,12 @@ MARTS: Mapping[str, Mart] = {
     "fct_turns": Mart(keys=("turn_date", "run_id", "turn_index", "attempt"), date="turn_date", own="run"),
     "fct_tool_calls": Mart(keys=("call_date", "run_id", "call_index"), date="call_date", own="run"),
     "fct_approvals": Mart(keys=("requested_at", "approval_id"), date="requested_date", own="run"),
+    "fct_verdicts": Mart(keys=("verdict_date", "event_id"), date="verdict_date", own="run"),
     "fct_charges": Mart(keys=("charge_date", "charge_id"), date="charge_date", own="run"),
     "fct_wallet_windows": Mart(keys=("window_start_date", "wallet_id"), date="window_start_date"),
     "fct_refusals": Mart(keys=("refused_at", "event_id"), date="refused_date", own="actor_id"),
     "fct_exports": Mart(keys=("created_at", "export_id"), date="created_date", own="person_id"),
+    "fct_source_scans": Mart(keys=("scanned_at", "event_id"), date="scan_date"),
     "rpt_agent_days": Mart(keys=("run_date", "team_id", "agent_id", "is_delegated"), date="run_date"),
 }
 """Every table with rows of a population; ``build_info`` and ``dim_metrics`` belong to nobody."""

@@ -37,7 +37,7 @@ with decisions as (
         percentile_cont(0.5) within group (order by cast(seconds_to_decide as double)) as decide_p50_s,
         percentile_cont(0.9) within group (order by cast(seconds_to_decide as double)) as decide_p90_s
     from fct_approvals
-    where {ask.where("decision_date", also="decision is not null")}
+    where {ask.where("decision_date", also="is_rated")}
     group by all
 ),
 undecided as (

@@ -34,7 +34,7 @@ counted as (
         ) as errors,
         (
             select count(*) from {{ ref('fct_approvals') }} as approvals
-            where approvals.decision is not null and approvals.is_demo = populations.is_demo
+            where approvals.is_rated and approvals.is_demo = populations.is_demo
         ) as decisions,
         (
             select coalesce(sum(runs.cost_usd), 0) from {{ ref('fct_runs') }} as runs

@@ -24,8 +24,9 @@ from {{ ref('fct_runs') }} as runs
 left join turns on turns.run_id = runs.run_id
 left join calls on calls.run_id = runs.run_id
 where
-    runs.input_tokens is distinct from turns.input_tokens
-    or runs.output_tokens is distinct from turns.output_tokens
+    -- a source may state totals of a run alone
+    runs.input_tokens is distinct from coalesce(turns.input_tokens, runs.input_tokens)
+    or runs.output_tokens is distinct from coalesce(turns.output_tokens, runs.output_tokens)
     or runs.tool_call_count <> coalesce(calls.tool_call_count, 0)
     or runs.tool_error_count <> coalesce(calls.tool_error_count, 0)
     or runs.tool_error_count > runs.executed_tool_call_count

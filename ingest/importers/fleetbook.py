@@ -211,8 +211,7 @@ class _LineDraft:
     def _end(self) -> None:
         edition = str(len(self._run.steps))
         totals, end = self._run.totals, self._run.end
-        if totals or self._run.unstated:
-            self._draft.counted(_counts(totals or Totals(), tuple(self._run.unstated), edition))
+        self._draft.counted(_counts(totals or Totals(), tuple(self._run.unstated), edition))
         if end is None:
             return
         ended_at = self._at(end.at, "end.at")

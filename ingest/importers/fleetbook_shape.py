@@ -25,7 +25,7 @@ Milliseconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=9e9)]
 Usd: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=9e6)]
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
 Time: TypeAlias = Annotated[str, msgspec.Meta(description="ISO 8601; without a zone it is in --time-zone.")]
-Unstated: TypeAlias = Literal["turns", "tool_errors", "other_side_calls", "approvals"]
+Unstated: TypeAlias = Literal["turns", "tool_errors", "other_side_calls", "approvals", "machine_time"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -240,6 +240,8 @@ class _SampleDraft:
             *(() if has_model_events else ("turns",)),
             "other_side_calls",
             *(() if approvals else ("approvals",)),
+            # Inspect's total leaves out retries and waits that its parts contain; parts do not add up to it.
+            *(() if sample.total_time is not None else ("machine_time",)),
         )
         total, usage = total_of(sample.model_usage)
         self._draft.counted(

@@ -7,13 +7,13 @@ approval_events as (
 
 requested as (
     select * from approval_events
-    where event_type = 'approval_requested'
+    where event_type in ('approval_requested', 'approval_reported')
     qualify row_number() over (partition by approval_id order by occurred_at nulls last, event_id) = 1
 ),
 
 decided as (
     select * from approval_events
-    where event_type = 'approval_decided'
+    where event_type = 'approval_decided' or (event_type = 'approval_reported' and decision is not null)
     qualify row_number() over (partition by approval_id order by occurred_at nulls last, event_id) = 1
 ),
 
@@ -62,6 +62,10 @@ select
     decided.occurred_at as decided_at,
     decided.person_id as decided_by,
     decided.decision,
+    decided.source_decision,
+    -- decisions made here are made by persons
+    case when decided.event_type = 'approval_decided' then 'person' else decided.decider_kind end as decider_kind,
+    requested.recorded_via,
     decided.reason,
     case
         when decided.decision is not null then decided.decision

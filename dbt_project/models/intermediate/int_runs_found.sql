@@ -59,12 +59,15 @@ found as (
         requests.trigger_kind,
         requests.source_file,
         requests.source_run_id,
+        requests.source_task_id,
         requests.source_agent,
         requests.source_domain,
         requests.requested_model,
         requests.provider_name,
         coalesce(requests.recorded_via, seen.recorded_via) like 'import:%'
         or coalesce(requests.recorded_via, seen.recorded_via) = 'otlp' as is_from_outside,
+        -- false where the source gives no time: what the events carry then is the time of the import
+        coalesce(requests.is_time_stated, true) as is_time_known,
         seen.event_count
     from seen
     left join requests on requests.run_id = seen.run_id

@@ -5,6 +5,10 @@ runs as (
     select * from {{ ref('int_runs_timed') }}
 ),
 
+found as (
+    select * from {{ ref('int_runs_found') }}
+),
+
 outcome_events as (
     select * from {{ ref('stg_events__outcomes') }}
 ),
@@ -19,6 +23,18 @@ verdicts as (
     qualify row_number() over (
         partition by run_id order by occurred_at desc nulls last, recorded_at desc nulls last, event_id desc
     ) = 1
+),
+
+violations as (
+    select * from outcome_events
+    where event_type = 'outcome_recorded' and outcome_kind = 'security' and is_good is not null
+    qualify row_number() over (
+        partition by run_id order by occurred_at desc nulls last, recorded_at desc nulls last, event_id desc
+    ) = 1
+),
+
+stated as (
+    select * from {{ ref('int_runs_stated') }}
 ),
 
 corrections as (
@@ -45,6 +61,7 @@ select
     verdicts.run_id is not null as has_verdict,
     verdicts.is_good as is_verdict_good,
     verdicts.score_micro,
+    not violations.is_good as is_violation,
     coalesce(verdicts.is_good, runs.end_state = 'completed') as is_completed,
     cast(
         coalesce(corrections.correction_count, 0)
@@ -52,9 +69,17 @@ select
         + case when runs.end_state = 'cancelled' then 1 else 0 end
         as bigint
     ) as intervention_count,
-    cast(coalesce(approvals.approval_count, 0) as bigint) as approval_count,
+    case
+        when stated.is_approvals_unstated then null
+        -- an outside source that tells of none does not say that none was asked for
+        when found.is_from_outside and stated.run_id is null and approvals.run_id is null then null
+        else cast(coalesce(approvals.approval_count, 0) as bigint)
+    end as approval_count,
     coalesce(approvals.unchanged_count, 0) > 0 as is_approved_run
 from runs
+inner join found on found.run_id = runs.run_id
 left join verdicts on verdicts.run_id = runs.run_id
+left join violations on violations.run_id = runs.run_id
+left join stated on stated.run_id = runs.run_id
 left join corrections on corrections.run_id = runs.run_id
 left join approvals on approvals.run_id = runs.run_id

@@ -18,6 +18,10 @@ waits as (
     select * from {{ ref('int_runs_waited') }}
 ),
 
+stated as (
+    select * from {{ ref('int_runs_stated') }}
+),
+
 ends as (
     select * from run_events
     where event_type = 'run_ended'
@@ -35,9 +39,20 @@ moments as (
     group by run_id
 ),
 
+-- the record of an outside run may have grown: an end before the run went on is none
+last_ends as (
+    select ends.*
+    from ends
+    inner join moments on moments.run_id = ends.run_id
+    where moments.active_since_at is null or ends.occurred_at >= moments.active_since_at
+),
+
 joined as (
     select
         runs.run_id,
+        runs.is_time_known,
+        coalesce(ends.is_time_stated, runs.is_time_known) as is_end_known,
+        ends.source_end_reason,
         coalesce(moments.requested_at, moments.refused_at, moments.started_at) as requested_at,
         moments.started_at,
         moments.refused_at,
@@ -46,7 +61,7 @@ joined as (
         ends.error_type,
         ends.machine_ns,
         ends.declared_event_count,
-        ends.reported_cost_nano_usd,
+        coalesce(ends.reported_cost_nano_usd, stated.reported_cost_nano_usd) as reported_cost_nano_usd,
         ends.other_side_cost_nano_usd,
         coalesce(waits.is_waiting, false) as is_waiting,
         waits.waiting_us,
@@ -60,15 +75,18 @@ joined as (
     from runs
     inner join populations on populations.is_demo = runs.is_demo
     left join moments on moments.run_id = runs.run_id
-    left join ends on ends.run_id = runs.run_id
+    left join last_ends as ends on ends.run_id = runs.run_id
+    left join stated on stated.run_id = runs.run_id
     left join waits on waits.run_id = runs.run_id
 )
 
 select
     run_id,
-    requested_at,
-    started_at,
-    coalesce(stated_end_at, lost_at) as ended_at,
+    case when is_time_known then requested_at end as requested_at,
+    case when is_time_known then started_at end as started_at,
+    case when is_end_known then coalesce(stated_end_at, lost_at) end as ended_at,
+    -- known or not, the moment that gives the run its day
+    coalesce(stated_end_at, lost_at, requested_at) as placed_at,
     coalesce(stated_end_state, case when lost_at is not null then 'lost' end) as end_state,
     case
         when stated_end_at is not null or lost_at is not null then 'ended'
@@ -78,13 +96,18 @@ select
         else 'queued'
     end as run_status,
     error_type,
+    source_end_reason,
     machine_ns,
     declared_event_count,
     reported_cost_nano_usd,
     other_side_cost_nano_usd,
-    case when stated_end_at is not null then {{ us_between('requested_at', 'stated_end_at') }} end as end_to_end_us,
-    coalesce(waiting_us, 0) as waiting_us,
     case
-        when started_at is not null then {{ us_between('requested_at', 'started_at') }} + coalesce(queued_us, 0)
+        when stated_end_at is not null and is_time_known and is_end_known
+            then {{ us_between('requested_at', 'stated_end_at') }}
+    end as end_to_end_us,
+    case when is_time_known then coalesce(waiting_us, 0) end as waiting_us,
+    case
+        when started_at is not null and is_time_known
+            then {{ us_between('requested_at', 'started_at') }} + coalesce(queued_us, 0)
     end as queue_us
 from joined

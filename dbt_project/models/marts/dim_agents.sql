@@ -10,7 +10,7 @@ runs as (
         found.is_demo,
         found.team_id,
         found.recorded_via,
-        timed.requested_at,
+        timed.placed_at,
         counted.model_name
     from {{ ref('int_runs_found') }} as found
     inner join {{ ref('int_runs_timed') }} as timed on timed.run_id = found.run_id
@@ -22,11 +22,11 @@ seen as (
     select
         agent_id,
         is_demo,
-        max_by(team_id, requested_at) as team_id,
-        max_by(recorded_via, requested_at) as recorded_via,
-        max_by(model_name, requested_at) as model_name,
-        min(requested_at) as first_run_at,
-        max(requested_at) as last_run_at
+        max_by(team_id, placed_at) as team_id,
+        max_by(recorded_via, placed_at) as recorded_via,
+        max_by(model_name, placed_at) as model_name,
+        min(placed_at) as first_run_at,
+        max(placed_at) as last_run_at
     from runs
     group by agent_id, is_demo
 )

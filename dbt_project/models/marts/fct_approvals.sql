@@ -6,6 +6,10 @@ approvals as (
 
 runs as (
     select * from {{ ref('int_runs_found') }}
+),
+
+stated as (
+    select * from {{ ref('int_runs_stated') }}
 )
 
 select
@@ -18,11 +22,17 @@ select
     approvals.approval_rule,
     approvals.approver_role,
     approvals.requested_by,
-    approvals.requested_at,
+    case when coalesce(runs.is_time_known, true) then approvals.requested_at end as requested_at,
     approvals.first_shown_at,
-    approvals.decided_at,
+    case when coalesce(runs.is_time_known, true) then approvals.decided_at end as decided_at,
     approvals.decided_by,
+    approvals.decider_kind,
     approvals.decision,
+    approvals.source_decision,
+    -- a source that tells of denials only, or of rules that decide, says nothing about how often persons approve
+    approvals.decision is not null
+    and coalesce(approvals.decider_kind, 'unknown') = 'person'
+    and not coalesce(stated.is_approvals_unstated, false) as is_rated,
     approvals.approval_status,
     approvals.reason,
     approvals.expires_at,
@@ -32,6 +42,8 @@ select
     {{ local_date('approvals.requested_at') }} as requested_date,
     {{ local_date('approvals.decided_at') }} as decision_date,
     coalesce(runs.is_delegated, false) as is_delegated,
-    approvals.is_demo
+    approvals.is_demo,
+    approvals.recorded_via
 from approvals
 left join runs on runs.run_id = approvals.run_id
+left join stated on stated.run_id = approvals.run_id

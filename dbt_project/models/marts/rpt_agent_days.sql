@@ -12,7 +12,7 @@ calls as (
 
 decisions as (
     select * from {{ ref('fct_approvals') }}
-    where decision is not null
+    where is_rated
 ),
 
 run_days as (

@@ -25,6 +25,8 @@ approvals as (
         approval_rule,
         approver_role,
         decision,
+        source_decision,
+        decider_kind,
         reason,
         expires_at,
 
@@ -46,7 +48,8 @@ approvals as (
         'approval_shown',
         'approval_decided',
         'approval_expired',
-        'approval_consumed'
+        'approval_consumed',
+        'approval_reported'
     )
     {{ each_event_once() }}
 )

@@ -18,6 +18,7 @@ outcomes as (
 
         -- verdict
         outcome_kind,
+        outcome_name,
         is_good,
         score_micro,
         intervention_kind,

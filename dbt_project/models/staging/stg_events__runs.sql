@@ -34,13 +34,26 @@ runs as (
         -- source
         source_file,
         source_run_id,
+        source_task_id,
         source_agent,
         source_domain,
         source_end_reason,
+        is_time_stated,
+        unstated_counts,
 
         -- measures
         machine_ns,
         declared_event_count,
+        turn_count,
+        user_message_count,
+        assistant_message_count,
+        tool_result_count,
+        input_tokens,
+        output_tokens,
+        cache_read_tokens,
+        cache_write_tokens,
+        reasoning_tokens,
+        total_tokens,
         reported_cost_nano_usd,
         other_side_cost_nano_usd,
 
@@ -61,6 +74,7 @@ runs as (
         'run_paused',
         'run_resumed',
         'run_ended',
+        'run_counted',
         'message_recorded'
     )
     {{ each_event_once() }}

@@ -71,6 +71,7 @@ def outcome_of(error: CallError | None, *, is_failed: bool, decision: str) -> tu
 
 
 def verdict_of(name: str, score: Score, *, is_first: bool) -> Verdict:
+    """What the scorer ``name`` found: the first scorer's word is the task's reward, others are scores."""
     value = score.value
     is_number = isinstance(value, (int, float)) and math.isfinite(value)
     is_word = isinstance(value, str)

@@ -110,7 +110,7 @@ class LeaseLost(RunnerError):
         self.run_id = run_id
         super().__init__(
             f"Run given up: the lease of run {run_id} was taken over by another worker. "
-            f"Nothing is to be done; `fleetbook runs {run_id}` shows who goes on."
+            f"Nothing is to be done; `fleetbook runs` shows it."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,12 @@ import sqlalchemy as sa
 from ingest.reader import payload_texts
 from ingest.workspace import Workspace
 from runner.control import approvals, recover
-from runner.control.approvals import Request, money_at_stake, needs_person, rule_sentence
+from runner.control.approvals import Request
 from runner.control.plane import Control
-from runner.control.registry import ApprovalRule, When
 from runner.control.tables import runs
 from runner.errors import DecisionRefused, NotFound
 from tests.conftest import Clock
-from tests.runner_company import Command, company, events, fleetbook, play, resume, told
+from tests.runner_company import company, events, fleetbook, play, resume, told
 
 __all__ = ["fleetbook"]
 
@@ -46,41 +44,6 @@ def parked(control: Control, task: str = "Refund W-2211, 240 USD", person: str =
     assert (outcome.status, outcome.reason) == ("waiting", "approval")
     (request,) = outcome.requests
     return request
-
-
-@pytest.mark.parametrize(
-    ("when", "arguments", "asks"),
-    [
-        (None, {}, True),
-        (When(argument="a", over=Decimal(100)), {"a": 100}, False),
-        (When(argument="a", over=Decimal(100)), {"a": "100.01"}, True),
-        (When(argument="a", at_least=Decimal(100)), {"a": 100}, True),
-        (When(argument="a", at_least=Decimal(100)), {"a": 99.99}, False),
-        (When(argument="a", one_of=("x", "y")), {"a": "y"}, True),
-        (When(argument="a", one_of=("x", "y")), {"a": "z"}, False),
-        # What cannot be tested asks.
-        (When(argument="a", over=Decimal(100)), {}, True),
-        (When(argument="a", over=Decimal(100)), {"a": "many"}, True),
-        (When(argument="a", over=Decimal(100)), {"a": True}, True),
-        (When(argument="a", over=Decimal(100)), {"a": "NaN"}, True),
-        (When(argument="a", one_of=("x",)), {}, True),
-    ],
-)
-def test_when_a_call_needs_a_person(when: When | None, arguments: dict[str, object], asks: bool) -> None:
-    rule = ApprovalRule(id="r", when=when, approver_role="team_manager", money_argument="a")
-    assert needs_person(rule, arguments) is asks
-
-
-def test_a_rule_says_itself_in_words_and_money() -> None:
-    rule = ApprovalRule(
-        id="r",
-        when=When(argument="amount_usd", over=Decimal(100)),
-        approver_role="lead",
-        money_argument="amount_usd",
-    )
-    assert rule_sentence(rule) == "amount_usd over 100 needs a lead who did not start the run"
-    assert money_at_stake(rule, {"amount_usd": "240.55"}) == 240_550_000_000
-    assert money_at_stake(rule, {}) is None
 
 
 def test_a_gated_call_waits_is_approved_and_executed_once(workspace: Workspace, effects: Path) -> None:
@@ -306,50 +269,6 @@ def test_a_request_shown_is_told_once_per_person(workspace: Workspace, effects: 
     shown = events(workspace, request.run_id, "approval_shown")
     assert [event["person_id"] for event in shown] == ["mara-lindt", "priya-nair"]
     control.close()
-
-
-def test_the_parked_message_has_the_exact_commands_and_another_process_resumes(
-    workspace: Workspace, fleetbook: Command, effects: Path
-) -> None:
-    company(workspace, *TOOLS).close()
-    code, out, _ = fleetbook("run", "refund-agent", "Refund W-2211, 240 USD", "--as", "jon-vass")
-    assert code == 0
-    assert "waits for a person" in out
-    assert "240.00 USD at stake" in out
-    command = next(line.split() for line in out.splitlines() if "fleetbook approve" in line)
-    assert command[3:] == ["--as", "mara-lindt"]
-    assert fleetbook("approvals")[1].count(command[2]) == 2
-    code, out, _ = fleetbook(*command[1:], "--reason", "fine", "--no-resume")
-    assert code == 0
-    assert "`fleetbook worker --once` resumes it" in out
-    assert refunds(effects) == []
-    code, out, _ = fleetbook("worker", "--once")
-    assert code == 0
-    assert "completed" in out
-    assert len(refunds(effects)) == 1
-    assert "Nothing waits for a decision." in fleetbook("approvals")[1]
-    assert "approved by mara-lindt" in fleetbook("approvals", "--all")[1]
-
-
-def test_approve_with_set_and_reject_resume_where_they_are_run(
-    workspace: Workspace, fleetbook: Command, effects: Path
-) -> None:
-    control = company(workspace, *TOOLS)
-    first, second = parked(control), parked(control)
-    control.close()
-    code, out, _ = fleetbook("approve", first.approval_id, "--as", "mara-lindt", "--set", "amount_usd=120.5")
-    assert code == 0
-    assert "Refunded 120.5 USD" in out
-    code, out, _ = fleetbook(
-        "reject", second.approval_id, "--as", "mara-lindt", "--reason", "not [red]today[/red]"
-    )
-    assert code == 0
-    assert "rejected the call: not [red]today[/red]" in out
-    code, _, error = fleetbook("approve", first.approval_id, "--as", "mara-lindt", "--set", "amount_usd")
-    assert code == 2
-    code, _, error = fleetbook("approve", first.approval_id, "--as", "mara-lindt")
-    assert code == 1
-    assert "rule already-decided" in error
 
 
 def test_two_gated_calls_wait_until_both_are_decided(workspace: Workspace, effects: Path) -> None:

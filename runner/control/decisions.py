@@ -68,6 +68,7 @@ def decide(control: Control, approval_id: str, wish: Wish, *, recorded_via: str 
         registry = control.registry_in(tx.sql)
         control.known_person(registry, wish.person_id)
         request = find_request(tx.sql, approval_id)
+        runs.lock(tx, request.run_id)  # two decisions on one run come one after the other
         frozen = control.version(tx.sql, request.agent_id, request.agent_version).frozen
         ruling, bound = judge(registry, request, frozen, wish, tx.now)
         if ruling.allowed:

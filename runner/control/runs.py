@@ -249,6 +249,11 @@ def park(tx: Transaction, run: Run, owner: str, pause_reason: str) -> None:
     tx.emit("run_paused", envelope(run), pause_reason=pause_reason)
 
 
+def lock(tx: Transaction, run_id: str) -> None:
+    """Let whoever else changes this run wait until this transaction ends."""
+    tx.sql.execute(sa.select(_R.run_id).where(_R.run_id == run_id).with_for_update())
+
+
 def make_ready(tx: Transaction, run_id: str) -> None:
     """A waiting run may go on: every request of its pause is decided."""
     this = sa.and_(_R.run_id == run_id, _R.status == "waiting")

@@ -7,6 +7,7 @@ A transaction that raises leaves neither state nor event: decide inside, raise o
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -152,6 +153,11 @@ class Store:
         self._is_demo = is_demo
         self._engine = _engine(url)
         self._writing = self._engine.execution_options(fleetbook_begin="BEGIN IMMEDIATE")
+        # One snapshot for all statements of a reading; SQLite gives it anyway.
+        is_server = self._engine.dialect.name != "sqlite"
+        self._reading = (
+            self._engine.execution_options(isolation_level="REPEATABLE READ") if is_server else self._engine
+        )
         self._prepare()
 
     @property
@@ -172,7 +178,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view for reading."""
-        with self._engine.begin() as connection:
+        with self._reading.begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -201,6 +207,8 @@ class Store:
 
 
 def _engine(url: str) -> Engine:
+    # The driver that the optional extra installs; SQLAlchemy's own default is the older one.
+    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
     engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
     if engine.dialect.name == "sqlite":
         sa_event.listen(engine, "connect", _prepare_sqlite)

@@ -108,8 +108,8 @@ def open_window(tx: Transaction, purse: Purse) -> None:
 
 def _insert_unless_there(tx: Transaction, row: dict[str, object]) -> bool:
     dialect = postgresql if tx.sql.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(wallets).on_conflict_do_nothing()
-    return tx.sql.execute(statement, row).rowcount == 1
+    statement = dialect.insert(wallets).on_conflict_do_nothing().returning(wallets.c.wallet_id)
+    return tx.sql.execute(statement, row).first() is not None
 
 
 def tell_budget(tx: Transaction, purse: Purse) -> None:

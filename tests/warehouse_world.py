@@ -14,7 +14,7 @@ refused    support  refunds  no grant: stopped before it started                
 waiting    support  refunds  paused for an approval nobody decided              0.02               -
 quote      sales    quotes   completed 31 October 23:30 UTC = 1 November there  1.00               clean
 helper     support  refunds  delegated by quote: sales pays                     0.40               clean
-imported   (none)   outside  tau2: reward 0, stated cost 0.0 without usage      unknown            failed
+imported   (none)   outside  tau2, delivered twice: reward 0, stated cost 0.0  unknown            failed
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from app.build import Generation, build
 from app.warehouse import Scope, Warehouse
-from ingest.contract import Value, new_event_id
+from ingest.contract import Value, derived_event_id, new_event_id
 from ingest.log.writer import LogWriter
 from ingest.workspace import Workspace
 
@@ -56,9 +56,10 @@ class Scribe:
     def tell(self, event_type: str, when: str, **columns: Value) -> None:
         """Append one event."""
         moment = at(when)
+        event_id = columns.pop("event_id", None) or new_event_id(moment)
         known = {name: value for name, value in columns.items() if value is not None}
         self._writer.append(
-            [{"event_id": new_event_id(moment), "event_type": event_type, "occurred_at": moment, **known}]
+            [{"event_id": event_id, "event_type": event_type, "occurred_at": moment, **known}]
         )
 
     def run(self, run_id: str, team: str, agent: str, person: str, asked: str, **columns: Value) -> Run:
@@ -264,34 +265,31 @@ def _declare(scribe: Scribe) -> None:
 
 
 def _outside(scribe: Scribe) -> None:
-    about: dict[str, Value] = {"run_id": "imported", "agent_id": "outside", "actor_id": None}
-    scribe.tell(
-        "run_requested",
-        "11-01 12:00:00",
-        trigger_kind="import",
-        source_file="runs.json.gz",
-        source_run_id="s-1",
-        requested_model="gpt-oss",
-        provider_name="openai",
-        **about,
-    )
-    scribe.tell("run_started", "11-01 12:00:00", **about)
-    scribe.tell(
-        "run_ended",
-        "11-01 12:01:00",
-        end_state="completed",
-        machine_ns=60_000_000_000,
-        reported_cost_nano_usd=0,
-        **about,
-    )
-    scribe.tell(
-        "outcome_recorded",
-        "11-01 12:01:00",
-        outcome_kind="task_reward",
-        is_good=False,
-        score_micro=0,
-        **about,
-    )
+    about: dict[str, Value] = {"run_id": "imported", "agent_id": "outside"}
+
+    def tell(event_type: str, when: str, **columns: Value) -> None:
+        event_id = derived_event_id(at(when), "tau2", event_type)
+        scribe.tell(event_type, when, event_id=event_id, **about, **columns)
+
+    for _ in range(2):  # delivered twice, under the same ids
+        tell(
+            "run_requested",
+            "11-01 12:00:00",
+            trigger_kind="import",
+            source_file="runs.json.gz",
+            source_run_id="s-1",
+            requested_model="gpt-oss",
+            provider_name="openai",
+        )
+        tell("run_started", "11-01 12:00:00")
+        tell(
+            "run_ended",
+            "11-01 12:01:00",
+            end_state="completed",
+            machine_ns=60_000_000_000,
+            reported_cost_nano_usd=0,
+        )
+        tell("outcome_recorded", "11-01 12:01:00", outcome_kind="task_reward", is_good=False, score_micro=0)
 
 
 def write_world(workspace: Workspace) -> None:

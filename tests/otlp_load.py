@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
+import math
 import os
 import random
 import re
@@ -10,9 +13,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,10 +27,12 @@ ROOT = Path(__file__).resolve().parent.parent
 SPANS_PER_RUN = 8  # one root, four model turns, three tools
 START_NS = 1_795_362_492_923_599_232
 RUN_NS = 10**10
-WORDS = (
+SENTENCE = (
     "the order was paid on Monday and the customer asks for a refund because the parcel came damaged please "
     "check the stock level of item and tell them when a new one can be sent the invoice shows two positions"
-).split()
+)
+WORDS = SENTENCE.split(" ")
+TEMPLATES = 12  # one text again and again would be compressed away
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def _attribute(key: str, value: str | int | list[str]) -> KeyValue:
 
 
 def _turn(index: int, source: random.Random) -> dict[str, str | int | list[str]]:
-    message = text(1000, source)
+    part = {"type": "text", "content": text(1000, source)}
     return {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
@@ -80,7 +85,7 @@ def _turn(index: int, source: random.Random) -> dict[str, str | int | list[str]]
         "gen_ai.usage.output_tokens": 50,
         "gen_ai.usage.cache_read.input_tokens": 600,
         "gen_ai.conversation.id": "conv_5j66UpCpwteGg4YSxUnt7lPY",
-        "gen_ai.output.messages": f'[{{"role":"assistant","parts":[{{"type":"text","content":"{message}"}}]}}]',
+        "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [part]}]),
     }
 
 
@@ -216,34 +221,42 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
 
 @dataclass
 class Sent:
-    """What one sender did: runs acknowledged with 200, other answers by status, latencies in seconds."""
+    """What senders did: runs acknowledged with 200, other answers by status, latencies in seconds."""
 
     acknowledged: list[RunIds] = field(default_factory=list)
     others: dict[int, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
+    began: float = math.inf  # monotonic, the same clock in all processes of a machine
+    ended: float = 0.0
+
+    def add(self, other: Sent) -> None:
+        """What another sender did, added to this."""
+        self.acknowledged += other.acknowledged
+        self.latencies += other.latencies
+        self.began, self.ended = min(self.began, other.began), max(self.ended, other.ended)
+        for status, count in other.others.items():
+            self.others[status] = self.others.get(status, 0) + count
 
 
-def send_runs(port: int, token: str, *, runs: int, seconds: float, keep_ids: bool = False) -> Sent:
-    """Send requests of ``runs`` runs over one connection for ``seconds``; stops when the receiver goes away."""
-    template = Template(runs)
+def send_runs(port: int, token: str, templates: list[Template], *, seconds: float, keep_ids: bool) -> Sent:
+    """One request after the other over one connection for ``seconds``, or until the receiver goes away."""
     sent = Sent()
-    until = time.monotonic() + seconds
-    try:
-        with socket.create_connection(("127.0.0.1", port), 30) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while time.monotonic() < until:
-                body, ids = template.fresh()
-                started = time.perf_counter()
-                status = _post(connection, token, body)
-                if status == 200:
-                    sent.latencies.append(time.perf_counter() - started)
-                    sent.acknowledged += ids if keep_ids else ids[:1] * len(ids)
-                else:
-                    sent.others[status] = sent.others.get(status, 0) + 1
-                    if status == 429:
-                        time.sleep(0.2)  # a sender that is told to wait
-    except OSError:
-        return sent
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 30) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sent.began = time.monotonic()
+        for template in itertools.cycle(templates):
+            sent.ended = time.monotonic()
+            if sent.ended - sent.began > seconds:
+                break
+            body, ids = template.fresh()
+            status = _post(connection, token, body)
+            if status == 200:
+                sent.latencies.append(time.monotonic() - sent.ended)
+                sent.acknowledged += ids if keep_ids else ids[:1] * len(ids)
+            else:
+                sent.others[status] = sent.others.get(status, 0) + 1
+                if status == 429:
+                    time.sleep(0.2)  # a sender that is told to wait
     return sent
 
 
@@ -269,21 +282,14 @@ def _post(connection: socket.socket, token: str, body: bytes) -> int:
 def send_from_threads(
     port: int, token: str, *, connections: int, runs: int, seconds: float, keep_ids: bool = False
 ) -> Sent:
-    """Several senders at once; what they did, together."""
-    results: list[Sent] = []
-
-    def work() -> None:
-        results.append(send_runs(port, token, runs=runs, seconds=seconds, keep_ids=keep_ids))
-
-    threads = [threading.Thread(target=work) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    """Several senders at once, ``runs`` runs a request; what they did, together."""
+    templates = [Template(runs, seed) for seed in range(TEMPLATES)]
     together = Sent()
-    for one in results:
-        together.acknowledged += one.acknowledged
-        together.latencies += one.latencies
-        for status, count in one.others.items():
-            together.others[status] = together.others.get(status, 0) + count
+    with ThreadPoolExecutor(connections) as pool:
+        jobs = [
+            pool.submit(send_runs, port, token, templates, seconds=seconds, keep_ids=keep_ids)
+            for _ in range(connections)
+        ]
+        for job in jobs:
+            together.add(job.result())
     return together

@@ -40,10 +40,11 @@ def test_the_columns_are_these_and_in_this_order() -> None:
     # Columns are only added: a released one keeps its name, its place and its meaning.
     assert " ".join(RUN_SCHEMA.names) == (
         "run_id team_id agent_id recorded_via is_demo mapping_version parent_run_id root_run_id "
-        "is_delegated conversation_id actor_id trace_id token_id source_agent source_domain source_name "
-        "dialect requested_at ended_at last_seen_at end_state error_type machine_ns input_tokens "
-        "output_tokens cache_read_tokens cache_write_tokens cache_write_1h_tokens reasoning_tokens is_cache_in_input reported_cost_nano_usd "
-        "turn_count tool_call_count retrieval_count span_count"
+        "is_delegated conversation_id actor_id trace_id token_id source_agent source_domain "
+        "source_name dialect requested_at ended_at last_seen_at end_state error_type machine_ns "
+        "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_1h_tokens "
+        "reasoning_tokens is_cache_in_input reported_cost_nano_usd turn_count tool_call_count "
+        "retrieval_count span_count"
     )
     assert " ".join(TURN_SCHEMA.names) == (
         "run_id team_id agent_id recorded_via is_demo mapping_version turn_index attempt provider_name "

@@ -95,8 +95,12 @@ def trace_json(*spans: dict[str, Any], resource: dict[str, str] | None = None) -
     return {"resourceSpans": [{"resource": {"attributes": pairs}, "scopeSpans": scope_spans}]}
 
 
+def pair(key: str, text: str) -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": text}}
+
+
 def json_span(number: int = 1, texts: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-    pairs = [{"key": k, "value": {"stringValue": v}} for k, v in (texts or {}).items()]
+    pairs = [pair(key, text) for key, text in (texts or {}).items()]
     return {
         "traceId": TRACE,
         "spanId": f"{number:016x}",
@@ -542,3 +546,15 @@ def test_a_taken_port_is_said_and_nothing_is_written(workspace: Workspace, repos
 def test_the_health_answer_needs_no_token(served: Served) -> None:
     answer = served.client.get("/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_long_names_and_texts_of_links_are_content_too(served: Served) -> None:
+    link = {"traceId": TRACE, "spanId": f"{9:016x}", "attributes": [pair("note", "why " * 100)]}
+    assert served.post_json(trace_json(json_span(1, name="n" * 300, links=[link]))).json() == {}
+    (row,) = served.stored()
+    structure = json.loads(row["span_json"])
+    assert (structure["name"], structure["links"][0]["attributes"]) == ("n" * 256, {"note": None})
+    text = payload_texts(served.workspace, [row["payload_id"]])[row["payload_id"]] or ""
+    whole = restored(structure, text)
+    assert whole["name"] == "n" * 300
+    assert whole["links"][0]["attributes"] == {"note": "why " * 100}  # type: ignore[index,call-overload]

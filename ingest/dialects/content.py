@@ -24,8 +24,11 @@ from ingest.dialects.values import Json, object_of
 _LABELS = ("signal", "span_id", "event_name", "time_ns", "observed_ns")
 
 
+_LISTS = ("events", "links")
+
+
 class Parts(NamedTuple):
-    """A raw span without content, and its content: ``{attributes, events, status_message, body}``."""
+    """A raw span without content, and its content under the same names."""
 
     structure: dict[str, Json]
     content: dict[str, Json]
@@ -39,10 +42,14 @@ def apart(raw: Mapping[str, Json]) -> Parts:
     if isinstance(attributes, Mapping) and (taken := _taken(attributes)):
         structure["attributes"] = _without(attributes, taken)
         content["attributes"] = taken
-    events = raw.get("events")
-    if isinstance(events, Sequence) and not isinstance(events, str) and events:
-        structure["events"], told = _events_apart(events)
-        content |= {"events": told} if told else {}
+    for name in _LISTS:
+        rows = raw.get(name)
+        if rows and isinstance(rows, list):
+            structure[name], told = _rows_apart(rows)
+            content |= {name: told} if told else {}
+    title = raw.get("name")
+    if isinstance(title, str) and len(title) > MAX_STRUCTURE_CHARACTERS:
+        structure["name"], content["name"] = title[:MAX_STRUCTURE_CHARACTERS], title
     status = raw.get("status")
     if isinstance(status, Mapping) and "message" in status:
         structure["status"] = {name: value for name, value in status.items() if name != "message"}
@@ -80,10 +87,12 @@ def together(structure: Mapping[str, Json], content: Mapping[str, Json]) -> dict
     raw = dict(structure)
     if taken := object_of(content.get("attributes")):
         raw["attributes"] = {**object_of(raw.get("attributes")), **taken}
-    told = object_of(content.get("events"))
-    events = raw.get("events")
-    if told and isinstance(events, Sequence):
-        raw["events"] = [_event_together(event, told.get(str(index))) for index, event in enumerate(events)]
+    for name in _LISTS:
+        told, rows = object_of(content.get(name)), raw.get(name)
+        if told and isinstance(rows, list):
+            raw[name] = [_row_together(row, told.get(str(index))) for index, row in enumerate(rows)]
+    if "name" in content:
+        raw["name"] = content["name"]
     if "status_message" in content:
         raw["status"] = {**object_of(raw.get("status")), "message": content["status_message"]}
     if "body" in content:
@@ -99,14 +108,16 @@ def _taken(attributes: Mapping[str, Json]) -> dict[str, Json]:
         if is_content(name):
             if value is not None:
                 taken[name] = value
-        elif isinstance(value, str | list | dict) and _is_long(value) and name not in STRUCTURE_NAMES:
+        elif _size(value) > MAX_STRUCTURE_CHARACTERS and name not in STRUCTURE_NAMES:
             taken[name] = value
     return taken
 
 
-def _is_long(value: str | list[Json] | dict[str, Json]) -> bool:
-    size = len(value) if isinstance(value, str) else len(msgspec.json.encode(value))
-    return size > MAX_STRUCTURE_CHARACTERS
+def _size(value: Json) -> int:
+    """Characters of a text, bytes of the JSON of anything nested; 0 for numbers, which are no texts."""
+    if isinstance(value, str):
+        return len(value)
+    return len(msgspec.json.encode(value)) if isinstance(value, (list, dict)) else 0
 
 
 def _without(attributes: Mapping[str, Json], taken: Mapping[str, Json]) -> dict[str, Json]:
@@ -124,23 +135,24 @@ def _without(attributes: Mapping[str, Json], taken: Mapping[str, Json]) -> dict[
     return kept
 
 
-def _events_apart(events: Sequence[Json]) -> tuple[list[Json], dict[str, Json]]:
+def _rows_apart(rows: Sequence[Json]) -> tuple[list[Json], dict[str, Json]]:
+    """Events or links: what is taken from each, by its place."""
     kept: list[Json] = []
     told: dict[str, Json] = {}
-    for index, event in enumerate(events):
-        attributes = event.get("attributes") if isinstance(event, Mapping) else None
+    for index, row in enumerate(rows):
+        attributes = row.get("attributes") if isinstance(row, Mapping) else None
         taken = _taken(attributes) if isinstance(attributes, Mapping) else {}
-        if taken and isinstance(event, Mapping) and isinstance(attributes, Mapping):
+        if taken and isinstance(row, Mapping) and isinstance(attributes, Mapping):
             told[str(index)] = taken
-            event = {**event, "attributes": _without(attributes, taken)}
-        kept.append(event)
+            row = {**row, "attributes": _without(attributes, taken)}
+        kept.append(row)
     return kept, told
 
 
-def _event_together(event: Json, taken: Json) -> Json:
-    if not isinstance(event, Mapping) or not isinstance(taken, Mapping):
-        return event
-    return {**event, "attributes": {**object_of(event.get("attributes")), **taken}}
+def _row_together(row: Json, taken: Json) -> Json:
+    if not isinstance(row, Mapping) or not isinstance(taken, Mapping):
+        return row
+    return {**row, "attributes": {**object_of(row.get("attributes")), **taken}}
 
 
 def _body_apart(raw: Mapping[str, Json]) -> tuple[Json, Json]:

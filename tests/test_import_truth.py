@@ -1,4 +1,4 @@
-"""Every real file that is beside this checkout, imported by content alone, and a warehouse that agrees with its truth.
+"""Every real file beside this checkout, imported by content alone: the warehouse agrees with its truth.
 
 The truth tables were computed with plain Python from the raw files, without this product. An empty cell there
 means that the source does not say; here it has to be NULL. Counts, tokens and money must be equal; seconds
@@ -114,7 +114,10 @@ RUN_COLUMNS = {
 ROUNDED = {"cost_usd": "0.000000001", "other_side_cost_usd": "0.000000001", "latency_s": "0.000001"}
 RUNS_QUERY = """
     select
-        fct_runs.* replace (cast(is_verdict_good as int) as is_verdict_good, cast(is_violation as int) as is_violation),
+        fct_runs.* replace (
+            cast(is_verdict_good as int) as is_verdict_good,
+            cast(is_violation as int) as is_violation
+        ),
         machine_ms / 1000 as latency_s,
         case when approval_count is not null then coalesce(approved.approvals_yes, 0) end as approvals_yes,
         case when approval_count is not null then coalesce(approved.approvals_no, 0) end as approvals_no

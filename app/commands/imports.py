@@ -1,8 +1,9 @@
-"""``fleetbook import``: runs of agents built elsewhere, from their result files into the log."""
+"""``fleetbook import`` and ``fleetbook quarantine``: runs of agents built elsewhere come into the log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,37 +12,68 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ingest.importers.intake import IntakeReport, Intent
-    from ingest.workspace import Workspace
+FORMAT_NAMES = (
+    "auto",
+    "tau2",
+    "tau2_reviews",
+    "tau_bench_v1",
+    "agentdojo",
+    "medagentbench",
+    "inspect",
+    "swe_agent",
+    "managed_agents",
+    "claude_code",
+    "langfuse",
+    "openai_run_state",
+    "chat_log",
+    "fleetbook",
+)
+FORMAT_HELP = f"auto (each document by its content), or one of {', '.join(FORMAT_NAMES[1:])}."
+FINDING = 1
 
-FORMAT_HELP = "The format of the files. Now: tau2 (tau2-bench simulation results)."
-RARE_COLUMNS = ("completed", "quarantined")
-SHOWN_REJECTS = 5  # enough to see the pattern; the quarantine file has all of them
+Tell = Callable[[str, str, int], None]
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(help="YAML file: which source agent, domain, model or file is which team and agent."),
+]
+ZoneOption = Annotated[str, typer.Option(help="IANA zone of times that come without one.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``import`` to the command line."""
+    """Add ``import`` and ``quarantine`` to the command line."""
     app.command("import")(import_files)
+    quarantine = typer.Typer(no_args_is_help=True, help="Runs that could not be read, with their reasons.")
+    quarantine.command("list")(list_quarantine)
+    quarantine.command("replay")(replay_quarantine)
+    app.add_typer(quarantine, name="quarantine")
 
 
 def import_files(
     format_name: Annotated[str, typer.Argument(metavar="FORMAT", help=FORMAT_HELP)],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Result files, .json or .json.gz.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH…", help="Files, folders or zip archives; gzip is unpacked."),
+    ],
     team: Annotated[str | None, typer.Option(help="Team that the runs belong to.")] = None,
     agent: Annotated[str | None, typer.Option(help="Registered agent that the runs belong to.")] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(help="YAML file: which source agent, domain, model or file is which agent.")
-    ] = None,
-    time_zone: Annotated[str, typer.Option(help="IANA zone of times that come without one.")] = "UTC",
+    mapping: MappingOption = None,
+    time_zone: ZoneOption = "UTC",
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Only read and check, write nothing; exit code 1 when a run is refused."
+        ),
+    ] = False,
 ) -> None:
     """Take in runs of agents built elsewhere. Repeating an import adds only what is missing.
 
-    Every file is checked to its end before anything is written. A malformed run inside a good file goes to
+    Everything is checked to its end before anything is written. A malformed run inside a good source goes to
     quarantine with its reason. Agents that no mapping names keep their own names.
     """
     from rich.console import Console
 
-    from ingest.importers.intake import Intent
+    from app.commands.imports_shown import show_check, show_import
+    from ingest.importers.intake import Intent, examine, take_in
     from ingest.workspace import Workspace, home
 
     intent = Intent(
@@ -53,71 +85,57 @@ def import_files(
         time_zone=time_zone,
     )
     console = Console()
-    _show(console, _take_in(console, Workspace.open(home()), intent))
+    if check:
+        with _progress(console) as tell:
+            report = examine(intent, tell)
+        show_check(console, report)
+        raise typer.Exit(FINDING if any(file.rejects for file in report.files) else 0)
+    workspace = Workspace.open(home())
+    with _progress(console) as tell:
+        report = take_in(workspace, intent, tell)
+    show_import(console, report)
 
 
-def _take_in(console: Console, workspace: Workspace, intent: Intent) -> IntakeReport:
+def list_quarantine() -> None:
+    """List what is in quarantine: source, run and reason. Ends with 1 when there is something."""
+    from rich.console import Console
+
+    from app.commands.imports_shown import show_quarantine
+    from ingest.importers import quarantine
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    kept = [(path, quarantine.read(path)) for path in quarantine.files(workspace)]
+    show_quarantine(Console(), kept)
+    raise typer.Exit(FINDING if kept else 0)
+
+
+def replay_quarantine(mapping: MappingOption = None, time_zone: ZoneOption = "UTC") -> None:
+    """Read everything in quarantine again, after a fix. Ends with 1 when some of it is still refused."""
+    from rich.console import Console
+
+    from app.commands.imports_shown import show_replay
+    from ingest.importers.replay import replay
+    from ingest.workspace import Workspace, home
+
+    report = replay(Workspace.open(home()), mapping_file=mapping, time_zone=time_zone)
+    show_replay(Console(), report)
+    raise typer.Exit(FINDING if report.left else 0)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Tell]:
+    """A line that says what is read, while it is read."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from ingest.importers.intake import take_in
+    from app.terminal import plain
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    # Names of files are foreign text: no markup.
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("reading", total=None)
+        shown = progress.add_task("reading", total=None)
 
         def tell(step: str, source_name: str, runs: int) -> None:
-            progress.update(task, description=f"{step} {source_name}: {runs:,} runs")
+            progress.update(shown, description=f"{step} {plain(source_name, limit=80)}: {runs:,} runs")
 
-        report: Callable[[str, str, int], None] = tell
-        return take_in(workspace, intent, report)
-
-
-def _show(console: Console, report: IntakeReport) -> None:
-    _show_counts(console, report)
-    for (source_agent, agent_id), runs in sorted(report.agents.items()):
-        console.print(
-            f"{runs:,} runs of {source_agent} belong to agent {agent_id}", highlight=False, soft_wrap=True
-        )
-    _show_rejects(console, report)
-    if any(file.new or file.completed for file in report.files):
-        console.print("Next: [bold]fleetbook build[/bold] makes them visible.")
-    elif any(file.known for file in report.files):
-        console.print("Nothing new: these runs are in the log already.")
-    else:
-        console.print("Nothing imported: no file holds a run that can be taken in.")
-
-
-def _show_counts(console: Console, report: IntakeReport) -> None:
-    from rich.box import SIMPLE
-    from rich.table import Table
-
-    columns = {
-        "seen": [file.seen for file in report.files],
-        "new": [file.new for file in report.files],
-        "completed": [file.completed for file in report.files],
-        "already known": [file.known for file in report.files],
-        "quarantined": [file.quarantined for file in report.files],
-        "events": [file.events_written for file in report.files],
-    }
-    # The two rare columns take room from the file names only when they say something.
-    shown = {name: counts for name, counts in columns.items() if name not in RARE_COLUMNS or any(counts)}
-    table = Table(box=SIMPLE, show_footer=len(report.files) > 1)
-    table.add_column("file", footer="together", overflow="fold")
-    for name, counts in shown.items():
-        table.add_column(name, footer=f"{sum(counts):,}", justify="right")
-    for file, row in zip(report.files, zip(*shown.values(), strict=True), strict=True):
-        table.add_row(file.source_name, *(f"{count:,}" for count in row))
-    console.print(table)
-
-
-def _show_rejects(console: Console, report: IntakeReport) -> None:
-    for file in report.files:
-        for reject in file.rejects[:SHOWN_REJECTS]:
-            named = f"{file.source_name} run {reject.position} {reject.source_run_id}"
-            console.print(
-                f"quarantined: {named}: {reject.reason}", highlight=False, markup=False, soft_wrap=True
-            )
-        if file.quarantine_file:
-            console.print(
-                f"{file.quarantined:,} quarantined in {file.quarantine_file}", markup=False, soft_wrap=True
-            )
+        yield tell

@@ -9,9 +9,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
-
-import pyarrow as pa
+from typing import BinaryIO, Protocol
 
 from ingest.errors import SourceError
 
@@ -85,6 +83,14 @@ def is_hidden(path: PurePosixPath) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
+class _Readable(Protocol):
+    """What is used of Arrow's stream."""
+
+    def read(self, size: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
 class _Region(io.RawIOBase):
     """Bytes ``start`` to ``start + length`` of a file."""
 
@@ -116,7 +122,7 @@ class _ZstdMember(io.RawIOBase):
         self._name = entry.filename
         self._left = entry.file_size
         self._region = _Region(path, _data_offset(path, entry), entry.compress_size)
-        self._stream = pa.CompressedInputStream(pa.PythonFile(self._region, mode="r"), "zstd")
+        self._stream = _unpacked(self._region, self._name)
 
     def readable(self) -> bool:
         return True
@@ -124,7 +130,7 @@ class _ZstdMember(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any writable buffer
         try:
             piece = self._stream.read(min(len(buffer), _PIECE_BYTES))
-        except (pa.ArrowException, OSError) as error:
+        except (OSError, ValueError) as error:  # Arrow's errors are both
             raise zipfile.BadZipFile(f"zstd data of {self._name} is damaged: {error}") from error
         self._left -= len(piece)
         if self._left < 0 or (not piece and self._left):
@@ -137,6 +143,19 @@ class _ZstdMember(io.RawIOBase):
             self._stream.close()
             self._region.close()
         super().close()
+
+
+def _unpacked(region: io.RawIOBase, name: str) -> _Readable:
+    """Arrow's zstd stream over ``region``; Arrow is loaded here, because only such members need it."""
+    import pyarrow as pa
+
+    if not pa.Codec.is_available("zstd"):
+        raise SourceError(
+            f"Nothing imported: {name} is packed with zstd, which this pyarrow cannot unpack. "
+            "Unpack the archive with another tool and import the files."
+        )
+    stream: _Readable = pa.CompressedInputStream(pa.PythonFile(region, mode="r"), "zstd")
+    return stream
 
 
 def _data_offset(path: Path, entry: zipfile.ZipInfo) -> int:

@@ -80,7 +80,7 @@ def take_in(workspace: Workspace, intent: Intent, progress: Progress | None = No
     """
     places = load_mappings(workspace, team=intent.team, agent=intent.agent, mapping_file=intent.mapping_file)
     agents: Counter[tuple[str, str]] = Counter()
-    with _one_at_a_time(workspace):
+    with one_at_a_time(workspace):
         passes = _checked(intent, places, progress or _silent)
         for one in passes:
             one.keep_rejects(workspace)
@@ -96,19 +96,23 @@ def examine(intent: Intent, progress: Progress | None = None) -> IntakeReport:
     return IntakeReport(files=tuple(one.report for one in passes), agents=Counter())
 
 
-def _checked(intent: Intent, places: Places, tell: Progress) -> list[_Pass]:
-    reading = Reading(places=places, time_zone=_zone(intent.time_zone))
-    passes = [_Pass(part, reading, tell) for part in gather(intent.files, intent.format_name)]
-    for one in passes:
-        one.check()
-    return passes
+def examined(part: Part, places: Places, time_zone: str, tell: Progress | None = None) -> Pass:
+    """One part after its first pass: read to its end and checked, nothing written. Raises SourceError."""
+    one = Pass(part, Reading(places=places, time_zone=_zone(time_zone)), tell or _silent)
+    one.check()
+    return one
+
+
+def _checked(intent: Intent, places: Places, tell: Progress) -> list[Pass]:
+    zone = _zone(intent.time_zone).key
+    return [examined(part, places, zone, tell) for part in gather(intent.files, intent.format_name)]
 
 
 def _silent(step: str, source_name: str, runs: int) -> None:
     return None
 
 
-class _Pass:
+class Pass:
     """Both passes over one argument: first everything is checked, then what is missing is written."""
 
     def __init__(self, part: Part, reading: Reading, tell: Progress) -> None:
@@ -170,7 +174,7 @@ class _Pass:
                 workspace, self.report.source_name, self.report.rejects
             )
 
-    def write(self, recording: Recording, agents: Counter[tuple[str, str]]) -> None:
+    def write(self, recording: Recording, agents: Counter[tuple[str, str]], *, has_scan: bool = True) -> None:
         """Append the missing events, count them into the report and the runs into ``agents``."""
         for path, stamp in self._stamps.items():
             if _stamp(path) != stamp:
@@ -179,7 +183,7 @@ class _Pass:
             if number not in self._damaged:
                 self._write(document, recording, agents)
             self._close_between(number)
-        for coverage in self.report.scans.values():
+        for coverage in self.report.scans.values() if has_scan else ():
             recording.note(coverage.event(self._reading.imported_at))
 
     def _write(self, document: Document, recording: Recording, agents: Counter[tuple[str, str]]) -> None:
@@ -235,7 +239,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _one_at_a_time(workspace: Workspace) -> Iterator[None]:
+def one_at_a_time(workspace: Workspace) -> Iterator[None]:
     """Two imports at once would both find an id missing and write it; the lock dies with its process."""
     path = workspace.root / "import.lock"
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

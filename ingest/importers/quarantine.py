@@ -1,48 +1,105 @@
-"""Quarantine: malformed runs of an otherwise good file, kept with their reason."""
+"""Quarantine: malformed runs of an otherwise good source, kept with their reason until they can be read.
+
+One file per import argument, ``<name>.jsonl``. A line holds format, source_file, position, source_run_id,
+reason and raw: a document of the format with this run alone, so that nothing else is needed to read it again.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from ingest.errors import SourceError
 from ingest.importers.formats import Rejected
 from ingest.workspace import Workspace
 
 
-def put(workspace: Workspace, source_name: str, rejects: Sequence[Rejected]) -> Path:
-    """Write ``rejects`` of one import argument as JSON lines and return the path; each is kept once.
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """One rejected run as it is kept. ``position`` counts from 0 in its document, from 1 in line files."""
 
-    A line holds format, source_file, position (from 0), source_run_id, reason and raw (a document of the
-    format with this run alone). The file is replaced in one step, so a crash leaves the old or the new one.
+    format: str
+    source_file: str
+    position: int
+    source_run_id: str
+    reason: str
+    raw: str
+
+
+_DECODER = msgspec.json.Decoder(Kept)
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def put(workspace: Workspace, source_name: str, rejects: Sequence[Rejected]) -> Path:
+    """Keep ``rejects`` of one import argument and return their file; each is kept once, with its last reason.
+
+    The file is replaced in one step, so a crash leaves the old or the new one. Raises SourceError when an
+    older file there is damaged.
     """
     path = workspace.quarantine_dir / f"{_file_word(source_name)}.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    lines += [_line(reject) for reject in rejects]
-    _replace(path, lines)
+    kept = {_identity(one): one for one in read(path)} if path.exists() else {}
+    for reject in rejects:
+        one = Kept(
+            format=reject.format_name,
+            source_file=reject.document,
+            position=reject.position,
+            source_run_id=reject.source_run_id,
+            reason=reject.reason,
+            raw=reject.raw,
+        )
+        kept[_identity(one)] = one
+    write(path, list(kept.values()))
     return path
 
 
-def _replace(path: Path, lines: Sequence[str]) -> None:
+def files(workspace: Workspace) -> list[Path]:
+    """The quarantine's files, by name."""
+    return sorted(workspace.quarantine_dir.glob("*.jsonl"))
+
+
+def read(path: Path) -> list[Kept]:
+    """What one file keeps. Raises SourceError naming the line when it is damaged."""
+    return list(_read(path))
+
+
+def count(workspace: Workspace) -> int:
+    """Runs in quarantine, for the health page: lines, without looking into them."""
+    total = 0
+    for path in files(workspace):
+        with path.open("rb") as file:
+            total += sum(1 for _ in file)
+    return total
+
+
+def write(path: Path, kept: Sequence[Kept]) -> None:
+    """Replace the file in one step; an empty one is removed."""
+    if not kept:
+        path.unlink(missing_ok=True)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(f"{line}\n" for line in dict.fromkeys(lines)), encoding="utf-8")
+    temporary.write_bytes(b"".join(_ENCODER.encode(one) + b"\n" for one in kept))
     temporary.replace(path)
 
 
-def _line(reject: Rejected) -> str:
-    return json.dumps(
-        {
-            "format": reject.format_name,
-            "source_file": reject.document,
-            "position": reject.position,
-            "source_run_id": reject.source_run_id,
-            "reason": reject.reason,
-            "raw": reject.raw,
-        },
-        sort_keys=True,
-    )
+def _read(path: Path) -> Iterator[Kept]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield _DECODER.decode(line)
+            except msgspec.MsgspecError as error:
+                raise SourceError(
+                    f"Quarantine unreadable: {path} line {number} is damaged ({error}). "
+                    "Restore the file from a backup, or remove the line."
+                ) from error
+
+
+def _identity(one: Kept) -> tuple[str, str, int, str]:
+    return one.format, one.source_file, one.position, one.raw
 
 
 def _file_word(source_name: str) -> str:

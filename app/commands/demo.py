@@ -69,7 +69,7 @@ def _make(console: Console, root: Path) -> Workspace:
     with steps.step("Workspace") as step:
         workspace, made = making.begin(root, dt.datetime.now(dt.UTC))
         step.says(str(workspace.root))
-    before = made
+    was_ready = made.is_live_done
     _declare(steps, workspace, made)
     if made.has_begun and not made.is_history_done:
         console.print("The history of this demo was interrupted. It is carried on; nothing is written twice.")
@@ -79,7 +79,9 @@ def _make(console: Console, root: Path) -> Workspace:
     with steps.step("Live runs") as step:
         made = making.play_live(workspace, made, step.show)
         step.says(f"{len(made.live_runs)} on the embedded model; {_waiting(workspace)}")
-    _build(steps, workspace, is_new=made != before)
+    _build(steps, workspace, is_new=not was_ready)
+    if not made.is_checked:
+        _check(steps, workspace, made)
     return workspace
 
 
@@ -95,7 +97,7 @@ def _declare(steps: Steps, workspace: Workspace, made: State) -> None:
 
 
 def _build(steps: Steps, workspace: Workspace, *, is_new: bool) -> None:
-    """Build the warehouse and check the log, unless nothing was added and a warehouse is there."""
+    """Build the warehouse, unless nothing was added and one is there."""
     from app.warehouse import Warehouse
 
     with steps.step("Warehouse") as step:
@@ -104,8 +106,6 @@ def _build(steps: Steps, workspace: Workspace, *, is_new: bool) -> None:
             step.says(f"build {current.build_id} of {current.built_at:%Y-%m-%d %H:%M} UTC")
             return
         _build_anew(step, workspace)
-    with steps.step("Log") as step:
-        _verify(step, workspace)
 
 
 def _build_anew(step: Step, workspace: Workspace) -> None:
@@ -121,17 +121,25 @@ def _build_anew(step: Step, workspace: Workspace) -> None:
     )
 
 
-def _verify(step: Step, workspace: Workspace) -> None:
+def _check(steps: Steps, workspace: Workspace, made: State) -> None:
+    """Sign the state of the log and verify it, once."""
+    from dataclasses import replace
+
+    from app.demo import state
     from ingest.log.checkpoint import notarise
     from ingest.log.verify import verify
 
-    signed = notarise(workspace)
-    report = verify(workspace)
-    found = f"{len(report.findings)} findings, see `fleetbook verify`" if report.findings else "no findings"
-    step.says(
-        f"verified at level {report.level}: {report.events:,} events of {report.writers} writers, {found}; "
-        f"signed {signed.path.name}"
-    )
+    with steps.step("Log") as step:
+        signed = notarise(workspace)
+        report = verify(workspace)
+        found = (
+            f"{len(report.findings)} findings, see `fleetbook verify`" if report.findings else "no findings"
+        )
+        step.says(
+            f"verified at level {report.level}: {report.events:,} events of {report.writers} writers, "
+            f"{found}; signed {signed.path.name}"
+        )
+    state.save(workspace, replace(made, is_checked=True))
 
 
 def _period(made: State) -> str:

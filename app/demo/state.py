@@ -26,6 +26,7 @@ class State:
     is_live_done: bool = False
     story: int = STORY
     has_begun: bool = False
+    is_checked: bool = False
 
 
 def load(workspace: Workspace) -> State | None:

@@ -5,6 +5,8 @@ IngestError
 ├── ContractError       an event does not meet the contract
 ├── WriterError         the log could not be written; the writer takes no more events
 ├── SegmentError        a sealed file is missing, torn or not what the manifest says
+├── MaintenanceError    a compaction, pruning, erasure or hold cannot be done
+│   └── MaintenanceRefusal   the law, a hold or a rule forbids it
 ├── NotaryError         the notary's key or memory cannot be used
 │   └── NotaryRefusal   the notary does not sign: the log does not continue what it signed before
 ├── RequestError        an OTLP request is no such request, or too large
@@ -58,6 +60,16 @@ class WriterError(IngestError):
 
 class SegmentError(IngestError):
     """A sealed file is missing, torn or not what the manifest says."""
+
+
+class MaintenanceError(IngestError):
+    """A compaction, pruning, erasure or hold cannot be done."""
+
+
+class MaintenanceRefusal(MaintenanceError):
+    """The law, a legal hold or a rule forbids what was asked; nothing was changed."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class NotaryError(IngestError):

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ingest.contract import Value, parse_body
 from ingest.errors import SegmentError
 from ingest.log.disk import file_sha256
-from ingest.log.manifest import Segment
+from ingest.log.lake import SealedFile
 from ingest.log.merkle import tree_root
 from ingest.log.recover import recover
 from ingest.log.segments import ROW_GROUP_ROWS, event_table, write_rows
@@ -34,7 +34,7 @@ class TreeHead(NamedTuple):
 class Snapshot:
     """The log at one moment, as Parquet files with the contract's schema.
 
-    ``files`` are the sealed segments and one file of the events that are not sealed yet (zero rows when
+    ``files`` are the sealed files and one file of the events that are not sealed yet (zero rows when
     there are none); ``events`` is the number of rows in all of them.
     """
 
@@ -54,22 +54,22 @@ def snapshot(workspace: Workspace, target_dir: Path) -> Snapshot:
     target_dir.mkdir(parents=True, exist_ok=True)
     tail = target_dir / "open-0.parquet"
     with look(workspace) as view:
-        files = [_intact(workspace, segment) for segment in view.segments]
+        files = [_intact(workspace, file) for file in view.sealed.files]
         written = write_rows(tail, (chunk for _, chunk in open_chunks(view, ROW_GROUP_ROWS)))
         return Snapshot(
             files=[*files, tail],
-            events=sum(segment.count for segment in view.segments) + written.row_count,
+            events=sum(file.count for file in view.sealed.files) + written.row_count,
             checkpoint=TreeHead(len(view.lines), tree_root(view.lines).hex()),
         )
 
 
-def _intact(workspace: Workspace, segment: Segment) -> Path:
-    path = workspace.lake_dir / segment.file
+def _intact(workspace: Workspace, file: SealedFile) -> Path:
+    path = workspace.lake_dir / file.file
     try:
         digest = file_sha256(path)
     except FileNotFoundError:
         digest = ""
-    if digest != segment.file_sha256:
+    if digest != file.file_sha256:
         state = "differs from what was sealed" if digest else "is missing"
         raise SegmentError(
             f"Segment damaged: {path} {state}. Run `fleetbook verify` to see which events are concerned, "
@@ -107,8 +107,8 @@ def payload_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str,
 def _tables(workspace: Workspace, columns: list[str], key: str, wanted: str) -> Iterator[pa.Table]:
     """Tables with ``columns`` that may hold rows whose ``key`` is ``wanted``; others are not read."""
     with look(workspace) as view:
-        for segment in view.segments:
-            yield from _row_groups(workspace.lake_dir / segment.file, columns, key, wanted)
+        for file in view.sealed.files:
+            yield from _row_groups(workspace.lake_dir / file.file, columns, key, wanted)
         for _, chunk in open_chunks(view, ROW_GROUP_ROWS):
             yield event_table(chunk).select(columns)
 

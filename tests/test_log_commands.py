@@ -115,3 +115,15 @@ def test_every_word_of_a_finding_is_explained(repository: Path) -> None:
     page = (repository / "docs" / "log.md").read_text(encoding="utf-8")
     for code, meaning in FINDINGS.items():
         assert f"| `{code}` | {meaning} |" in page
+
+
+def test_compact_says_what_it_made(workspace: Workspace, fleetbook: Command) -> None:
+    code, out, _ = fleetbook("log", "compact")
+    assert (code, "Nothing to compact" in out) == (0, True)
+    for number in range(33):
+        write_runs(workspace, f"run-{number}", 1)
+    code, out, _ = fleetbook("log", "compact")
+    assert code == 0
+    assert ": 99 events of 33 files" in out
+    code, out, _ = fleetbook("log", "status")
+    assert "99 of 33 writers" in out

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.commands import log_keep
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -26,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("recover")(recover_log)
     log = typer.Typer(no_args_is_help=True, help="The event log.")
     log.command("status")(log_status)
+    log_keep.register(log)
     app.add_typer(log, name="log")
 
 

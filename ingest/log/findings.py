@@ -24,6 +24,8 @@ FINDINGS: dict[str, str] = {
     "file_changed": "a sealed file has other bytes than when it was sealed",
     "file_unreadable": "a sealed file cannot be read",
     "file_unknown": "a file lies in the lake that was never sealed",
+    "row_unlisted": "a sealed file holds a row that the manifest does not list there",
+    "record_contradicts": "a compaction or prune record does not fit the files it names",
     "wal_damaged": "an open line file holds whole lines that do not continue its chain",
     "manifest_damaged": "a line of the manifest is no entry",
     "manifest_truncated": "the manifest has fewer lines than a checkpoint states",

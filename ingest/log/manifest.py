@@ -49,8 +49,78 @@ class Head:
     noted_at: str
 
 
-Entry: TypeAlias = Segment | Head
-_KINDS: dict[str, type[Segment] | type[Head]] = {"segment": Segment, "head": Head}
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Consecutive events of one writer in a file, and the chain values (hex) before and at their end."""
+
+    writer_id: str
+    first_seq: int
+    last_seq: int
+    prev_head: str
+    head: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compaction:
+    """One file that took the place of others: the same events, in another order."""
+
+    kind: Literal["compaction"] = "compaction"
+    file: str  # path below lake/
+    file_bytes: int
+    file_sha256: str
+    count: int
+    min_recorded_at: str
+    max_recorded_at: str
+    schema_version: int
+    inputs: tuple[str, ...]  # the files it replaces
+    stretches: tuple[Stretch, ...]  # by writer and first event
+    compacted_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prune:
+    """Files whose events were deleted because their retention had ended; every other line stays."""
+
+    kind: Literal["prune"] = "prune"
+    files: tuple[str, ...]
+    count: int  # events
+    stretches: tuple[Stretch, ...]
+    min_recorded_at: str
+    max_recorded_at: str
+    retention_days: int
+    pruned_by: str
+    reason: str
+    pruned_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """A legal hold: what it covers is neither pruned nor erased. Without run and agent it covers all."""
+
+    kind: Literal["hold"] = "hold"
+    hold_id: str
+    run_id: str | None
+    agent_id: str | None
+    reason: str
+    placed_by: str
+    placed_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldReleased:
+    """The end of a legal hold."""
+
+    kind: Literal["hold_released"] = "hold_released"
+    hold_id: str
+    reason: str
+    released_by: str
+    released_at: str
+
+
+Entry: TypeAlias = Segment | Head | Compaction | Prune | Hold | HoldReleased
+_KINDS: dict[str, type[Entry]] = {
+    kind.kind: kind for kind in (Segment, Head, Compaction, Prune, Hold, HoldReleased)
+}
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.contract import Value, derived_event_id, parse_rfc3339
+from ingest.log.compact import tidy
 from ingest.log.disk import make_folder, write_file
 from ingest.log.manifest import Manifest, segments_of
 from ingest.log.segments import seal
@@ -72,7 +73,7 @@ def recover(workspace: Workspace, *, clock: Callable[[], dt.datetime] = utc_now)
     return RecoverReport(
         writers=tuple(recovered),
         payload_count=payload_count,
-        swept_files=tuple(_sweep(workspace)),
+        swept_files=(*_sweep(workspace), *tidy(workspace)),
         problems=tuple(problems),
     )
 

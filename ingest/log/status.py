@@ -44,14 +44,14 @@ def status(workspace: Workspace) -> LogStatus:
     """The state of the log now. Raises OSError, and SegmentError for a damaged manifest."""
     with look(workspace) as view:
         open_writers = _open_writers(view)
-        segments = view.segments
+        segments, files = view.segments, view.sealed.files
         recorded = [parse_rfc3339(segment.max_recorded_at) for segment in segments]
     payloads = [path.stat().st_size for path in workspace.payload_dir.glob("month=*/*.parquet")]
     signed = [int(path.stem) for path in checkpoint_files(workspace) if path.stem.isdecimal()]
     return LogStatus(
-        sealed_events=sum(segment.count for segment in segments),
-        segment_count=len(segments),
-        segment_bytes=sum(segment.file_bytes for segment in segments),
+        sealed_events=sum(file.count for file in files),
+        segment_count=len(files),
+        segment_bytes=sum(file.file_bytes for file in files),
         writer_count=len({segment.writer_id for segment in segments}),
         recovered_segments=sum(segment.is_recovered for segment in segments),
         open_writers=open_writers,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ingest.errors import SegmentError
 from ingest.log.disk import sync_file
+from ingest.log.lake import SealedState, marked_files, reading, sealed_state
 from ingest.log.manifest import Entry, Manifest, Segment, decode_lines, segments_of
 from ingest.log.wal import ChainReader, Chunk, WalName, first_head, wal_names
 from ingest.workspace import Workspace
@@ -29,7 +30,8 @@ class View:
 
     ``lines`` are those of the manifest, ``entries`` and ``segments`` what they say, ``open_files`` the line
     files that no line covers yet, ``line_files`` the names of all line files, ``sealed_files`` the Parquet
-    files that lie in the lake (paths below it).
+    files that lie in the lake (paths below it), ``sealed`` which of them hold the events, and ``unlisted``
+    the outputs of a compaction that is at work or was interrupted before its manifest line.
     """
 
     lines: list[bytes]
@@ -38,6 +40,8 @@ class View:
     open_files: list[OpenFile]
     line_files: list[WalName]
     sealed_files: list[str]
+    sealed: SealedState
+    unlisted: frozenset[str]
 
 
 @contextmanager
@@ -50,6 +54,7 @@ def look(
     ``decode`` reads the manifest's lines. Raises OSError, and SegmentError for a damaged manifest.
     """
     with ExitStack() as stack:
+        stack.enter_context(reading(workspace))
         with Manifest(workspace).frozen() as lines:
             entries = decode(lines)
             segments = segments_of(entries)
@@ -65,6 +70,7 @@ def look(
                 path.relative_to(workspace.lake_dir).as_posix()
                 for path in workspace.lake_dir.rglob("*.parquet")
             )
+            unlisted = frozenset(marked_files(workspace).values())
         for file in files:
             sync_file(file.fd)
         yield View(
@@ -74,6 +80,8 @@ def look(
             open_files=files,
             line_files=names,
             sealed_files=sealed,
+            sealed=sealed_state(entries),
+            unlisted=unlisted,
         )
 
 

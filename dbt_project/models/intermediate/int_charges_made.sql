@@ -52,7 +52,7 @@ charges as (
         cast(null as bigint) as attempt,
         counted.provider_name,
         counted.model_name,
-        coalesce(timed.ended_at, timed.requested_at) as charged_at,
+        timed.placed_at as charged_at,
         cast(null as bigint) as list_cost_nano_usd,
         costed.remainder_nano_usd as reported_cost_nano_usd,
         costed.remainder_nano_usd as cost_nano_usd,

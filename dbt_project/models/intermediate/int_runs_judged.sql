@@ -50,8 +50,15 @@ approvals as (
     select
         run_id,
         count(*) as approval_count,
-        count(case when approval_status in ('rejected', 'approved_changed') then 1 end) as overruled_count,
-        count(case when approval_status = 'approved' then 1 end) as unchanged_count
+        -- what a policy of the source decided is no person's doing
+        count(
+            case
+                when approval_status in ('rejected', 'approved_changed') and coalesce(decider_kind, 'person') <> 'policy'
+                    then 1
+            end
+        ) as overruled_count,
+        count(case when approval_status = 'approved' and coalesce(decider_kind, 'person') <> 'policy' then 1 end)
+            as unchanged_count
     from {{ ref('int_approvals_decided') }}
     group by run_id
 )

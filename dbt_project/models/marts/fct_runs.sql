@@ -20,10 +20,6 @@ costed as (
     select * from {{ ref('int_runs_costed') }}
 ),
 
-totalled as (
-    select * from {{ ref('int_runs_totalled') }}
-),
-
 joined as (
     select
         found.* except (provider_name),
@@ -47,7 +43,8 @@ joined as (
     inner join judged on judged.run_id = found.run_id
     inner join counted on counted.run_id = found.run_id
     inner join costed on costed.run_id = found.run_id
-    left join totalled on totalled.run_id = found.run_id and not found.is_delegated
+    left join {{ ref('int_runs_totalled') }} as totalled
+        on totalled.run_id = found.run_id and not found.is_delegated
 )
 
 select

@@ -36,7 +36,7 @@ def main(root: Path, seed: int, rounds: int) -> None:
     for number in range(rounds):
         children = []
         for side in "ab":
-            life = dice.uniform(0.1, 0.35)
+            life = dice.uniform(0.2, 0.8)
             child = os.fork()
             if child == 0:
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -2,7 +2,7 @@
 
 One process relays at a time, whichever comes first. Rows are marked with the writer before they are appended
 and deleted after the log has acknowledged them; a marked row that is found later is in doubt (its relayer
-died in between), and only such rows are looked up in the log.
+died in between). Such rows, and rows that are strangely old (a restored backup), are looked up in the log.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import TracebackType
 import msgspec
 import sqlalchemy as sa
 
-from ingest.contract import parse_body
+from ingest.contract import new_event_id, parse_body
 from ingest.errors import IngestError
 from ingest.log.writer import LogWriter
 from ingest.payloads import Payload
@@ -28,6 +28,8 @@ from runner.errors import RelayError
 
 # Appending a batch takes milliseconds; a relayer on another machine that is silent this long is dead.
 LOCK_LIFETIME = dt.timedelta(seconds=60)
+# Rows leave within seconds; one that did not may come from a backup, and be in the log already.
+OLDEST_FRESH = dt.timedelta(minutes=10)
 _BATCH = 5_000
 _PATIENCE_S = 75.0
 _POLL_S = 0.005
@@ -37,10 +39,13 @@ _LOCK = (
     sa.select(relay_lock.c.owner, relay_lock.c.until).where(relay_lock.c.name == "relay").with_for_update()
 )
 _SET_LOCK = sa.update(relay_lock).where(relay_lock.c.name == "relay")
-_MARKED = sa.select(_O.outbox_id, _O.event_id, _O.event, _O.payload).where(_O.writer_id.is_not(None))
+# Event ids are UUIDv7, so that their order is that of time.
+_DOUBTFUL = sa.select(_O.outbox_id, _O.event_id, _O.event, _O.payload).where(
+    sa.or_(_O.writer_id.is_not(None), _O.event_id < sa.bindparam("oldest"))
+)
 _FRESH = (
     sa.select(_O.outbox_id, _O.event_id, _O.event, _O.payload)
-    .where(_O.writer_id.is_(None))
+    .where(_O.writer_id.is_(None), _O.event_id >= sa.bindparam("oldest"))
     .order_by(_O.outbox_id)
     .limit(_BATCH)
 )
@@ -105,8 +110,9 @@ class Relay:
             me = self._presence.owner
             if lock.owner not in (None, me) and not self._presence.is_gone(lock.owner, lock.until, tx.now):
                 return None
-            doubtful = tx.sql.execute(_MARKED).all()
-            fresh = tx.sql.execute(_FRESH).all()
+            oldest = {"oldest": new_event_id(tx.now - OLDEST_FRESH)}
+            doubtful = tx.sql.execute(_DOUBTFUL, oldest).all()
+            fresh = tx.sql.execute(_FRESH, oldest).all()
             if not doubtful and not fresh:
                 return 0
             writer = self._log()

@@ -61,7 +61,8 @@ class SourceFile:
         Raises SourceError when it is missing, a folder, empty, or named ``.gz`` without being gzip.
         """
         raw = self.archive.open(self.member) if self.archive else _open_file(self.path)
-        magic = raw.peek(2)[:2] if isinstance(raw, io.BufferedReader) else b""
+        with damage_named(self.title, 0):
+            magic = raw.peek(2)[:2] if isinstance(raw, io.BufferedReader) else b""
         if not magic:
             raw.close()
             raise SourceError(f"Nothing imported: {self.title} is empty. Export or copy it again.")

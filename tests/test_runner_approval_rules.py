@@ -78,7 +78,8 @@ def test_the_parked_message_has_the_exact_commands_and_another_process_resumes(
     assert "240.00 USD at stake" in out
     command = next(line.split() for line in out.splitlines() if "fleetbook approve" in line)
     assert command[3:] == ["--as", "mara-lindt"]
-    assert fleetbook("approvals")[1].count(command[2]) == 2
+    assert fleetbook("approvals", "--as", "mara-lindt")[1].count(command[2]) == 2
+    assert fleetbook("approvals", "--as", "mara")[0] == 2
     code, out, _ = fleetbook(*command[1:], "--reason", "fine", "--no-resume")
     assert code == 0
     assert "`fleetbook worker --once` resumes it" in out

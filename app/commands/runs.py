@@ -81,6 +81,10 @@ def list_runs() -> None:
 
 def list_approvals(
     show_all: Annotated[bool, typer.Option("--all", help="Decided and lapsed ones too.")] = False,
+    person: Annotated[
+        str | None,
+        typer.Option("--as", metavar="PERSON", help="Who looks; time to decide counts from the first look."),
+    ] = None,
 ) -> None:
     """List the calls that wait for a person, with who may decide and the commands for it."""
     from rich.console import Console
@@ -91,8 +95,9 @@ def list_approvals(
 
     console = Console(highlight=False)
     with _control("fleetbook approvals") as control:
+        if person is not None:
+            control.known_person(control.registry(), person)
         recover.lapse_requests(control)
-        control.relay.flush()
         with control.store.read() as connection:
             waiting = approvals.waiting(connection)
             decided = approvals.latest_decided(connection, 50) if show_all else []
@@ -105,6 +110,7 @@ def list_approvals(
             print_request(console, control, request)
         for request in decided:
             console.print(foreign(_decided_line(request)), soft_wrap=True)
+        control.relay.flush()
 
 
 def approve(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from ingest.errors import SegmentError
 from ingest.log.disk import make_folder, publish, sync_folder
 from ingest.log.wal import WalName, insist_on_all, wal_names
+from ingest.payload_struck import struck_ids, texts_kept
 from ingest.payloads import Payload, PayloadReader, is_payload_id, is_proven, month_of, open_payload_dir
 from ingest.workspace import Workspace
 
@@ -72,26 +73,35 @@ def seal_payloads(
 ) -> int:
     """Seal the valid prefix of a payload line file, one Parquet file per month; returns the number of texts.
 
-    The line file itself stays. Sealing the same file again gives the same names. Raises OSError, and
-    SegmentError when a living writer's own lines do not read back.
+    Struck texts are left out. The line file itself stays. Sealing the same file again gives the same names.
+    Raises OSError, and SegmentError when a living writer's own lines do not read back.
     """
+    with texts_kept(workspace):
+        files, count = _write_months(workspace, reader, name)
+        if not is_recovered:
+            insist_on_all(name, reader.valid_bytes, reader.size)
+        for file in files:
+            make_folder(file.final.parent)
+            publish(file.temporary, file.final)
+        sync_folder(workspace.payload_dir)
+        return count
+
+
+def _write_months(workspace: Workspace, reader: PayloadReader, name: WalName) -> tuple[list[_MonthFile], int]:
+    struck = struck_ids(workspace)
     count = 0
     files: dict[str, _MonthFile] = {}
     with ExitStack() as stack:
         for block in reader.blocks():
             for payload in block:
+                if payload.payload_id in struck:
+                    continue
                 if payload.month not in files:
                     files[payload.month] = _month_file(workspace, name, payload.month)
                     stack.callback(files[payload.month].close)
                 files[payload.month].add(payload)
             count += len(block)
-    if not is_recovered:
-        insist_on_all(name, reader.valid_bytes, reader.size)
-    for file in files.values():
-        make_folder(file.final.parent)
-        publish(file.temporary, file.final)
-    sync_folder(workspace.payload_dir)
-    return count
+    return list(files.values()), count
 
 
 def _month_file(workspace: Workspace, name: WalName, month: str) -> _MonthFile:
@@ -117,12 +127,14 @@ def read_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str, st
         found[payload.payload_id] = _proven(payload.payload_id, payload.salt, payload.content)
     for month in sorted({month_of(payload_id) for payload_id in wanted}):
         for path in sorted((workspace.payload_dir / f"month={month}").glob("*.parquet")):
-            for payload_id, salt, content in _sealed_payloads(path, wanted):
-                found[payload_id] = _proven(payload_id, salt, content)
+            with suppress(FileNotFoundError):  # every text in it was erased since the folder was listed
+                for payload_id, salt, content in _sealed_payloads(path, wanted):
+                    found[payload_id] = _proven(payload_id, salt, content)
     return found
 
 
 def _open_payloads(workspace: Workspace, wanted: set[str]) -> Iterator[Payload]:
+    wanted = wanted - struck_ids(workspace)
     for _, block in _open_blocks(workspace):
         yield from (payload for payload in block if payload.payload_id in wanted)
 
@@ -158,9 +170,17 @@ class StoreDamage:
 
 
 def stored_payloads(workspace: Workspace) -> Iterator[StoredBlock | StoreDamage]:
-    """Everything in the payload store, block by block; a text that is just being sealed may come twice."""
+    """Everything in the payload store, block by block; a text that is just being sealed may come twice.
+
+    Struck texts in open files count as gone.
+    """
+    struck = struck_ids(workspace)
     for path, block in _open_blocks(workspace):
-        rows = [(payload.payload_id, payload.salt, payload.content) for payload in block]
+        rows = [
+            (payload.payload_id, payload.salt, payload.content)
+            for payload in block
+            if payload.payload_id not in struck
+        ]
         yield StoredBlock(file=path.relative_to(workspace.payload_dir).as_posix(), rows=rows)
     for path in sorted(workspace.payload_dir.glob("month=*/*.parquet")):
         file = path.relative_to(workspace.payload_dir).as_posix()
@@ -173,6 +193,38 @@ def stored_payloads(workspace: Workspace) -> Iterator[StoredBlock | StoreDamage]
             raise
         except (OSError, pa.ArrowException, KeyError) as error:
             yield StoreDamage(file=file, detail=str(error))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredText:
+    """Where one text stands, without the text: its id, what it belongs to, and whether its file is open."""
+
+    payload_id: str
+    run_id: str | None
+    subject_id: str | None
+    kind: str
+    is_open: bool
+
+
+def stored_texts(workspace: Workspace) -> list[StoredText]:
+    """Every text of the store. Raises OSError, and ArrowException for a damaged file."""
+    found = [
+        StoredText(
+            payload_id=payload.payload_id,
+            run_id=payload.run_id,
+            subject_id=payload.subject_id,
+            kind=payload.kind,
+            is_open=True,
+        )
+        for _, block in _open_blocks(workspace)
+        for payload in block
+    ]
+    names = ["payload_id", "run_id", "subject_id", "kind"]
+    for path in sorted(workspace.payload_dir.glob("month=*/*.parquet")):
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            rows = file.read(columns=names).to_pylist()
+        found += [StoredText(**row, is_open=False) for row in rows]
+    return found
 
 
 def _text_rows(table: pa.Table) -> list[tuple[str, bytes, str]]:

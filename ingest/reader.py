@@ -81,17 +81,16 @@ def _intact(workspace: Workspace, file: SealedFile) -> Path:
 def event_ids(workspace: Workspace, *, recorded_via: str) -> set[str]:
     """Ids of all events that came in by ``recorded_via``, sealed or not; importers skip what is there."""
     found: set[str] = set()
-    wanted = pa.scalar(recorded_via)
-    for table in _tables(workspace, ["event_id", "recorded_via"], "recorded_via", recorded_via):
-        found.update(table.filter(pc.equal(table["recorded_via"], wanted))["event_id"].to_pylist())
+    for table in rows_where(workspace, ["event_id", "recorded_via"], "recorded_via", recorded_via):
+        found.update(table["event_id"].to_pylist())
     return found
 
 
 def run_events(workspace: Workspace, run_id: str) -> list[dict[str, Value]]:
     """All events of one run, sealed or not, by time and position in the log."""
     bodies: list[str] = []
-    for table in _tables(workspace, ["body", "run_id"], "run_id", run_id):
-        bodies += table.filter(pc.equal(table["run_id"], pa.scalar(run_id)))["body"].to_pylist()
+    for table in rows_where(workspace, ["body", "run_id"], "run_id", run_id):
+        bodies += table["body"].to_pylist()
     events = {str(event["event_id"]): event for event in map(parse_body, bodies)}
     return sorted(events.values(), key=lambda event: (event["occurred_at"], event["writer_id"], event["seq"]))
 
@@ -102,6 +101,12 @@ def payload_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str,
     Raises SegmentError when a text does not have the commitment that the log holds.
     """
     return read_texts(workspace, payload_ids)
+
+
+def rows_where(workspace: Workspace, columns: list[str], key: str, wanted: str) -> Iterator[pa.Table]:
+    """``columns`` (``key`` among them) of all events, sealed or not, whose ``key`` is ``wanted``."""
+    for table in _tables(workspace, columns, key, wanted):
+        yield table.filter(pc.equal(table[key], pa.scalar(wanted)))
 
 
 def _tables(workspace: Workspace, columns: list[str], key: str, wanted: str) -> Iterator[pa.Table]:

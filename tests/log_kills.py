@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from ingest.erasure import erase
 from ingest.log.compact import compact
 from ingest.workspace import Workspace
 
@@ -27,6 +28,7 @@ def _tomorrow() -> dt.datetime:
 
 WORKS: dict[str, Callable[[Workspace], object]] = {
     "compact": lambda workspace: compact(workspace, clock=_tomorrow),
+    "erase": lambda workspace: erase(workspace, run_id="r1", reason="request", person_id="p"),
 }
 _STEPS = ("open", "os.rename", "os.remove", "os.mkdir")
 

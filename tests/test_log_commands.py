@@ -127,3 +127,35 @@ def test_compact_says_what_it_made(workspace: Workspace, fleetbook: Command) -> 
     assert ": 99 events of 33 files" in out
     code, out, _ = fleetbook("log", "status")
     assert "99 of 33 writers" in out
+
+
+def test_holds_and_erasures_from_the_command_line(workspace: Workspace, fleetbook: Command) -> None:
+    write_runs(workspace, "r1", 4, payload_every=2)
+    assert fleetbook("log", "hold", "list")[1] == "No legal hold is in force.\n"
+    code, out, _ = fleetbook("log", "hold", "add", "--run", "r1", "--reason", "case 7", "--as", "helena")
+    hold_id = out.partition(":")[0]
+    assert (code, "run r1" in out) == (0, True)
+    assert "helena: case 7" in fleetbook("log", "hold", "list")[1]
+    erasure = ("log", "erase", "--run", "r1", "--reason", "request", "--as", "helena")
+    code, _, error = fleetbook(*erasure)
+    assert (code, hold_id in error) == (1, True)
+    assert fleetbook("log", "hold", "release", hold_id, "--reason", "over", "--as", "helena")[0] == 0
+    code, out, _ = fleetbook(*erasure)
+    assert (code, out) == (0, "Erased and recorded: 2 texts.\n")
+    assert fleetbook("log", "hold", "release", hold_id, "--reason", "over", "--as", "helena")[0] == 2
+
+
+def test_only_who_may_sign_the_report_erases(workspace: Workspace, fleetbook: Command) -> None:
+    workspace.registry_file.write_text(
+        "company: {name: Northwind, time_zone: UTC}\n"
+        "roles: {officer: {scope: all, may: [sign_report]}, user: {scope: own, may: [run_agent]}}\n"
+        "teams: {support: {name: Support, manager: ann}}\n"
+        "people:\n"
+        "  ann: {name: Ann, team: support, role: officer}\n"
+        "  bob: {name: Bob, team: support, role: user}\n",
+        encoding="utf-8",
+    )
+    write_runs(workspace, "r1", 4, payload_every=2)
+    code, _, error = fleetbook("log", "erase", "--run", "r1", "--reason", "request", "--as", "bob")
+    assert (code, "role user may not sign_report" in error) == (1, True)
+    assert fleetbook("log", "erase", "--run", "r1", "--reason", "request", "--as", "ann")[0] == 0

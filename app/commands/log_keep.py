@@ -1,13 +1,29 @@
-"""``fleetbook log compact``: the log kept in order."""
+"""``fleetbook log compact|erase|hold``: the log kept in order."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+if TYPE_CHECKING:
+    from ingest.workspace import Workspace
+
+PersonOption = Annotated[str, typer.Option("--as", metavar="PERSON", help="Person who does it.")]
+ReasonOption = Annotated[str, typer.Option(help="Why, for the record.")]
 
 
 def register(log: typer.Typer) -> None:
     """Add the commands to ``fleetbook log``."""
     log.command("compact")(compact_log)
+    log.command("erase")(erase_texts)
+    hold = typer.Typer(
+        no_args_is_help=True, help="Legal holds: what they cover is neither pruned nor erased."
+    )
+    hold.command("add")(hold_add)
+    hold.command("release")(hold_release)
+    hold.command("list")(hold_list)
+    log.add_typer(hold, name="hold")
 
 
 def compact_log() -> None:
@@ -23,3 +39,97 @@ def compact_log() -> None:
         typer.echo("The replaced files are being read; the next compaction or recovery removes them.")
     if not report.records:
         typer.echo("Nothing to compact: no day has two small files, or the day is not over.")
+
+
+def erase_texts(
+    reason: ReasonOption,
+    person: PersonOption,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Erase every text of this run.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(metavar="PERSON", help="Erase every text about this person.")
+    ] = None,
+) -> None:
+    """Erase prompt, answer, argument and result texts for good, and record it. Proofs stay.
+
+    Refuses, with exit code 1, what a legal hold keeps.
+    """
+    from ingest.erasure import erase
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    require_keeper(workspace, person, "Not erased")
+    report = erase(workspace, run_id=run, subject_id=subject, reason=reason, person_id=person)
+    typer.echo(f"Erased and recorded: {_texts(report.erased_count)}.")
+    if report.finished_count:
+        typer.echo(f"Finished erasures recorded before: {_texts(report.finished_count)}.")
+    if report.open_count:
+        typer.echo(
+            f"{_texts(report.open_count)} of these lie in files of processes that still write: hidden now, "
+            "gone when the files are sealed (the process ends, or 64 MB)."
+        )
+
+
+def hold_add(
+    reason: ReasonOption,
+    person: PersonOption,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Hold this run.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="AGENT", help="Hold everything of this agent.")] = None,
+) -> None:
+    """Place a legal hold on a run, on an agent or, without either, on the whole log."""
+    from ingest.holds import add_hold, named
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    require_keeper(workspace, person, "No hold placed")
+    hold = add_hold(workspace, run_id=run, agent_id=agent, reason=reason, person_id=person)
+    typer.echo(f"{hold.hold_id}: {named(hold)} is neither pruned nor erased until the hold is released.")
+
+
+def hold_release(
+    hold_id: Annotated[str, typer.Argument(metavar="HOLD", help="The hold, as `log hold list` shows it.")],
+    reason: ReasonOption,
+    person: PersonOption,
+) -> None:
+    """End a legal hold."""
+    from ingest.holds import release_hold
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    require_keeper(workspace, person, "No hold released")
+    release_hold(workspace, hold_id, reason=reason, person_id=person)
+    typer.echo(f"{hold_id} is released.")
+
+
+def hold_list() -> None:
+    """Show the legal holds in force."""
+    from ingest.holds import holds, named
+    from ingest.workspace import Workspace, home
+
+    in_force = holds(Workspace.open(home()))
+    for hold in in_force:
+        typer.echo(f"{hold.hold_id}  {hold.placed_at[:10]}  {named(hold)}  {hold.placed_by}: {hold.reason}")
+    if not in_force:
+        typer.echo("No legal hold is in force.")
+
+
+def _texts(number: int) -> str:
+    return f"{number:,} text{'s' if number != 1 else ''}"
+
+
+def require_keeper(workspace: Workspace, person_id: str, what: str) -> None:
+    """Raise MaintenanceRefusal unless ``person_id`` may sign the compliance report, company-wide.
+
+    Without a registry everybody on this machine may: there is nothing to ask.
+    """
+    if not workspace.registry_file.exists():
+        return
+    from ingest.errors import MaintenanceRefusal
+    from runner.control.access import WHOLE_COMPANY, may
+    from runner.control.registry_file import load_registry
+
+    ruling = may(load_registry(workspace.registry_file), person_id, "sign_report", WHOLE_COMPANY)
+    if not ruling.allowed:
+        raise MaintenanceRefusal(
+            f"{what}: {ruling.sentence} (rule {ruling.rule_id}), which this needs. "
+            "Name a person who may sign_report with --as, or change the role in registry.yaml."
+        )

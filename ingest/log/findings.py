@@ -34,6 +34,7 @@ FINDINGS: dict[str, str] = {
     "checkpoint_invalid": "a checkpoint is not signed by the notary's key",
     "payload_missing": "a text that the log names is gone without a record of its erasure",
     "payload_changed": "a text does not have the commitment that the log holds",
+    "erasure_unfinished": "a text is still there, or there again, although its erasure is on record",
     "payload_unreadable": "a payload file cannot be read",
 }
 

@@ -77,7 +77,9 @@ def _look_for(
 ) -> None:
     erasures = [event for event in log_events if event.event_type == "payload_erased"]
     erased_ids = {event.payload_id for event in erasures if event.payload_id}
-    erased_runs = {event.run_id for event in erasures if event.run_id}
+    # An erasure that names its text excuses that text alone.
+    erased_runs = {event.run_id for event in erasures if event.run_id and not event.payload_id}
+    _name_unfinished(found, erased_ids, kept)
     erased_count = 0
     named_count = 0
     for table in named:
@@ -92,6 +94,13 @@ def _look_for(
                 _add(found, "payload_missing", _event(table, row), detail)
     if erased_count:
         found.notes.append(f"{erased_count} of {named_count} payloads were erased, each on record.")
+
+
+def _name_unfinished(found: PayloadCheck, erased_ids: set[str], kept: pa.Array) -> None:
+    ids = pa.array(sorted(erased_ids), pa.string())
+    for payload_id in ids.filter(pc.is_in(ids, value_set=kept)).to_pylist():
+        detail = "its erasure is on record; run `fleetbook log erase` again, and look where it came back from"
+        _add(found, "erasure_unfinished", f"payload {payload_id}", detail)
 
 
 def _event(table: pa.Table, row: int) -> str:

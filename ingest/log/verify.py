@@ -19,6 +19,7 @@ from ingest.log.sealed_check import check_sealed_file
 from ingest.log.segments import ROW_GROUP_ROWS, event_table
 from ingest.log.view import OpenFile, View, look, open_readers
 from ingest.log.wal import ChainReader, complete_lines, first_head
+from ingest.payload_struck import texts_kept
 from ingest.workspace import Workspace
 
 __all__ = ["Finding", "VerifyReport", "verify"]
@@ -44,7 +45,7 @@ def verify(
             "Add --against FILE with a checkpoint from where your notary sends them."
         )
     findings: list[Finding] = []
-    with look(workspace, lambda lines: _readable_entries(lines, findings)) as view:
+    with texts_kept(workspace), look(workspace, lambda lines: _readable_entries(lines, findings)) as view:
         checks = _check_sealed_files(workspace, view, level)
         checks += _check_open_files(view, findings)
         findings += [finding for check in checks for finding in check.findings]

@@ -17,6 +17,8 @@ NBSP = "\u00a0"
 """Keeps a number and its unit on one line."""
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=@/])")
+_JOINER = "\u2060"
+_ADDRESS = re.compile(r"://|(?<=www)\.|@", re.IGNORECASE)
 _SECOND_MS = 1_000
 _MINUTE_MS = 60 * _SECOND_MS
 _HOUR_MS = 60 * _MINUTE_MS
@@ -26,12 +28,13 @@ Number = int | float | Decimal
 
 
 def md_escape(text: object) -> str:
-    """``text`` as Markdown that shows exactly these characters: no link, image, formula or directive.
+    """``text`` as Markdown that shows these characters: no link, image, formula or directive.
 
-    Line breaks and other control characters become spaces, so a name stays on one line.
+    Line breaks and other control characters become spaces, so a name stays on one line. Addresses get an
+    invisible joiner: the browser makes links of bare ones after it took the backslashes away.
     """
     plain = "".join(char if char.isprintable() else " " for char in str(text))
-    return _MARKDOWN.sub(r"\\\1", plain)
+    return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub(rf"{_JOINER}\g<0>", plain))
 
 
 def count(number: Number | None) -> str:

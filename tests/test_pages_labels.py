@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -84,6 +85,8 @@ def test_escaped_text_keeps_no_active_markdown_character(text: str) -> None:
     bare = escaped.replace("\\\\", "")
     for char in "`*_{}[]()<>#!|~:$&^":
         assert bare.count(char) == bare.count(f"\\{char}"), (char, escaped)
+    shown = escaped.replace("\\", "")
+    assert not re.search(r"(?<!\u2060)(://|@)|www\.", shown, re.IGNORECASE)
     assert "\n" not in escaped
     assert "\r" not in escaped
 

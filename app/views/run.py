@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from app.errors import PRODUCT_ERRORS
 from app.labels import duration, md_escape, moment, moment_utc, money, plural, words
 from app.views._parts import measures, replay, run_steps, tally
 from app.views._parts.page import Page, current, heading, nothing, open_agent
@@ -24,7 +25,7 @@ def render() -> None:
         nothing("No run is chosen. Open one from the Runs page.")
     st.session_state["run_shown"] = run_id
     st.query_params["run"] = run_id
-    events = page.desk.live_run_events(run_id, page.person.person_id)
+    events = _events(page, run_id)
     known = _row(page, run_id)
     heading(f"Run {md_escape(run_id)}", "What happened in this run?")
     told = tally.totals(events)
@@ -38,6 +39,15 @@ def render() -> None:
         run_steps.ties(page, told, known)
     with proof:
         run_steps.proof(page, events)
+
+
+def _events(page: Page, run_id: str) -> Sequence[Row]:
+    """The run's events. A run of another team is answered as one that does not exist."""
+    try:
+        return page.desk.live_run_events(run_id, page.person.person_id)
+    except PRODUCT_ERRORS:
+        heading("Run", "What happened in this run?")
+        nothing(f"There is no run {run_id!r} within your scope. Open one from the Runs page.")
 
 
 def _row(page: Page, run_id: str) -> Row | None:

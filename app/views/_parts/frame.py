@@ -38,15 +38,14 @@ LINKED = (("agent", "Agent"), ("run", "Run"))
 
 def run() -> None:
     """One page run: find out who looks, draw the frame, run the page; product errors become sentences."""
+    # Before the navigation: a page's own icon would become the tab's, fetched from a font host.
     st.set_page_config(
-        page_title="Fleetbook",
-        page_icon=str(_ASSETS / "icon.png"),
-        layout="wide",
-        initial_sidebar_state=_SIDEBAR_PIXELS,
+        page_icon=str(_ASSETS / "icon.png"), layout="wide", initial_sidebar_state=_SIDEBAR_PIXELS
     )
+    here = _navigation()
+    st.set_page_config(page_title=f"{here.title} · Fleetbook")
     theme = "dark" if st.context.theme.type == "dark" else "light"
     st.logo(str(_ASSETS / f"logo_{theme}.png"), size="large", icon_image=str(_ASSETS / "icon.png"))
-    here = _navigation()
     try:
         put(_begin())
         here.run()
@@ -102,7 +101,8 @@ def _premises() -> identity.Premises:
 
 
 @st.cache_resource(show_spinner=False)
-def _kept_premises(_home: str) -> identity.Premises:
+def _kept_premises(home: str) -> identity.Premises:
+    """One desk per workspace and process; ``home`` is the key of the cache."""
     return identity.premises()
 
 

@@ -1,0 +1,116 @@
+"""A small demo company for the page tests: a history, live runs, a request that waits, hostile texts.
+
+Made once per test session, through the same steps as ``fleetbook demo``. Hostile texts and names are one more
+demo run, written through the log writer: whatever an agent, a tool or a person says must stay text.
+"""
+
+from __future__ import annotations
+
+import atexit
+import datetime as dt
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from app.build import build
+from app.demo import making, state
+from app.demo.state import State
+from app.demo.story import make_plan
+from ingest.contract import Value, new_event_id
+from ingest.log.writer import LogWriter
+from ingest.payloads import Payload, make_payload
+from ingest.workspace import Workspace
+
+LEAD, ANALYST, OFFICER = "ada-winter", "theo-keller", "helena-brandt"
+MANAGERS = {
+    "support": "mara-lindt",
+    "finance": "greta-olsen",
+    "sales": "marco-bellini",
+    "marketing": "lena-hofer",
+}
+PEOPLE = (LEAD, *MANAGERS.values(), OFFICER, ANALYST)
+VIEWS = ("overview", "approvals", "agents", "agent", "runs", "run", "spend", "log_export")
+
+HOSTILE = (
+    "<script>document.title='owned'</script><img src=http://evil.test/i.png onerror=alert(1)>"
+    "![beacon](http://evil.test/b.png) [Approve now](http://evil.test/a) $E=mc^2$ "
+    "<iframe srcdoc='<img src=http://evil.test/f.png>'></iframe> :material/home: =HYPERLINK(\"http://evil.test\")"
+)
+HOSTILE_AGENT = "![a](http://evil.test/agent.png)<b>bold</b>"
+HOSTILE_RUN = "run-![r](http://evil.test/run.png)"
+
+
+@lru_cache(maxsize=1)
+def demo() -> Workspace:
+    """The demo workspace, built."""
+    folder = Path(tempfile.mkdtemp(prefix="fleetbook-pages-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    root = folder / "workspace"
+    whole = make_plan(dt.datetime.now(dt.UTC), "Europe/Berlin")
+    workspace = Workspace(root)
+    workspace.wal_dir.mkdir(parents=True)
+    plan = replace(whole, runs=1_500, start=whole.end - dt.timedelta(days=25))
+    state.save(workspace, State(plan=plan, caps={}))
+    workspace, made = making.begin(root, dt.datetime.now(dt.UTC))
+    making.declare(workspace, made)
+    made = making.tell_history(workspace, made, _quiet)
+    making.play_live(workspace, made, _quiet)
+    _tell_hostile(workspace)
+    build(workspace)
+    return workspace
+
+
+def use(workspace: Workspace) -> None:
+    """Make ``workspace`` the one that pages and commands of this process work in."""
+    os.environ["FLEETBOOK_HOME"] = str(workspace.root)
+
+
+def _quiet(_what: str, _done: int, _of: int) -> None:
+    return None
+
+
+def _tell_hostile(workspace: Workspace) -> None:
+    """One run of the support team in which every text and name is an attack on the reader."""
+    begin = dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)
+    about: dict[str, Value] = {
+        "run_id": HOSTILE_RUN,
+        "agent_id": HOSTILE_AGENT,
+        "team_id": "support",
+        "actor_id": HOSTILE[:60],
+    }
+    call: dict[str, Value] = {"call_index": 0, "tool_name": HOSTILE_AGENT, "called_by": "agent"}
+    model: dict[str, Value] = {
+        "turn_index": 0,
+        "attempt": 1,
+        "provider_name": "sim",
+        "requested_model": HOSTILE[:80],
+    }
+    steps: tuple[tuple[str, dict[str, Value], str], ...] = (
+        ("run_requested", {"trigger_kind": "person"}, "task"),
+        ("run_started", {}, ""),
+        ("turn_requested", model, ""),
+        (
+            "turn_finished",
+            {**model, "input_tokens": 9, "output_tokens": 9, "finish_reason": HOSTILE[:40]},
+            "turn",
+        ),
+        ("tool_call_requested", {**call, "tool_effect": "read"}, "arguments"),
+        ("tool_call_finished", {**call, "tool_outcome": "failed", "error_type": HOSTILE[:90]}, "result"),
+        ("run_ended", {"end_state": "failed", "reason": HOSTILE, "declared_event_count": 7}, "answer"),
+    )
+    events: list[dict[str, Value]] = []
+    texts: list[Payload] = []
+    for second, (event_type, columns, kind) in enumerate(steps):
+        at = begin + dt.timedelta(seconds=second)
+        event: dict[str, Value] = {"event_id": new_event_id(at), "event_type": event_type, "occurred_at": at}
+        event |= about | columns
+        if kind:
+            made = make_payload(HOSTILE, kind=kind, occurred_at=at, run_id=HOSTILE_RUN)
+            texts.append(made.payload)
+            event |= made.columns
+        events.append(event)
+    with LogWriter(workspace, recorded_via="demo", is_demo=True, process_name="page tests") as writer:
+        writer.append(events, texts)

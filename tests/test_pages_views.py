@@ -1,0 +1,241 @@
+"""Every page for every person: real rows, no exception, nothing of another team, no active foreign text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block, Element
+
+from app import identity
+from app.desk import Desk
+from ingest.workspace import Workspace
+from tests import pages_world
+from tests.pages_world import HOSTILE_AGENT, HOSTILE_RUN, LEAD, MANAGERS, PEOPLE, VIEWS
+
+# Elements whose text the browser never reads as Markdown: test_browser_pages.py watches them.
+PLAIN = ("code", "text", "dataframe", "selectbox", "text_input")
+ENTRY = Path(__file__).resolve().parent.parent / "app" / "streamlit_app.py"
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Workspace:
+    return pages_world.demo()
+
+
+@pytest.fixture(autouse=True)
+def _used(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLEETBOOK_CONTROL_URL", raising=False)
+    monkeypatch.setenv("FLEETBOOK_HOME", str(workspace.root))
+
+
+def opened(view: str, person_id: str, **parameters: str) -> AppTest:
+    """The page ``view`` as ``person_id`` sees it, with further parameters in the URL."""
+    app = AppTest.from_file(ENTRY, default_timeout=60)
+    app.query_params["as"] = person_id
+    app.run()
+    if view != "overview":
+        app.switch_page(f"views/{view}.py")
+    for name, text in parameters.items():
+        app.query_params[name] = text
+    return app.run()
+
+
+def one_of(workspace: Workspace, person_id: str) -> dict[str, str]:
+    """URL parameters of an agent and of a run that the person may see."""
+    place = identity.premises()
+    warehouse = place.warehouse()
+    assert warehouse is not None
+    scoped = warehouse.for_person(identity.scope_of(identity.person(place.desk, person_id)))
+    run = scoped.query("runs", is_demo=True, order="cost", limit=1).row(0, named=True)
+    return {"agent": str(run["agent_id"]), "run": str(run["run_id"])}
+
+
+def elements(block: Block) -> Iterator[Element]:
+    """Every element below ``block``, in order."""
+    for child in block.children.values():
+        if isinstance(child, Block):
+            yield from elements(child)
+        elif isinstance(child, Element):
+            yield child
+
+
+def texts(app: AppTest) -> list[str]:
+    """Everything the main part of the page holds: markdown, captions, labels, figures, cells of tables."""
+    found = []
+    for element in elements(app.main):
+        if element.type == "dataframe":
+            # The sentence of a refusal names the team that the asker comes from; the row is the own team's.
+            found.append(element.value.drop(columns="reason", errors="ignore").to_csv())
+        elif element.type == "plotly_chart":
+            found.append(element.proto.spec)
+        else:
+            found.append(str(element.proto))
+    return found
+
+
+@pytest.mark.parametrize("person_id", PEOPLE)
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_page_opens_with_real_rows(view: str, person_id: str, workspace: Workspace) -> None:
+    parameters = one_of(workspace, person_id) if view in ("agent", "run") else {}
+    app = opened(view, person_id, **parameters)
+    assert not app.exception
+    assert [error.value for error in app.error] == []
+    assert len(app.title) == 1
+    told = "\n".join(texts(app))
+    assert "Demo data" in told
+    assert re.search(r"data until .*UTC, build \d+", told)
+    rows = [element for element in elements(app.main) if element.type in ("dataframe", "code", "text")]
+    assert sum(len(element.value) for element in rows) > 0
+
+
+@pytest.mark.parametrize("team", MANAGERS)
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_manager_sees_nothing_of_another_team(view: str, team: str, workspace: Workspace) -> None:
+    person_id = MANAGERS[team]
+    parameters = one_of(workspace, person_id) if view in ("agent", "run") else {}
+    told = "\n".join(texts(opened(view, person_id, **parameters)))
+    assert strangers(told, team, workspace) == []
+
+
+@pytest.mark.parametrize("view", ["overview", "agents", "runs", "log_export"])
+def test_a_team_in_the_url_widens_nothing(view: str, workspace: Workspace) -> None:
+    told = "\n".join(texts(opened(view, MANAGERS["finance"], team="support")))
+    assert strangers(told, "finance", workspace) == []
+
+
+def test_an_agent_or_run_of_another_team_does_not_open(workspace: Workspace) -> None:
+    foreign = one_of(workspace, MANAGERS["support"])
+    for view in ("agent", "run"):
+        app = opened(view, MANAGERS["finance"], **foreign)
+        assert not app.exception
+        assert len(app.tabs) == 0
+        assert strangers("\n".join(texts(app)).replace(foreign[view], ""), "finance", workspace) == []
+
+
+def strangers(told: str, team: str, workspace: Workspace) -> list[str]:
+    """Ids and names of other teams and of their agents that ``told`` holds."""
+    place = identity.premises()
+    warehouse = place.warehouse()
+    assert warehouse is not None
+    lead = warehouse.for_person(identity.scope_of(identity.person(place.desk, LEAD)))
+    agents = lead.query("agents", is_demo=True).filter(lead.query("agents", is_demo=True)["team_id"] != team)
+    names = {str(name) for column in ("agent_id", "agent_name") for name in agents[column].drop_nulls()}
+    names |= {other for other in place.desk.teams() if other != team}
+    told = told.replace("platform lead", "")  # a role, not the team
+    return sorted(name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", told))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_foreign_names_and_texts_never_become_markdown(view: str) -> None:
+    parameters = {"agent": HOSTILE_AGENT, "run": HOSTILE_RUN} if view in ("agent", "run") else {}
+    app = opened(view, LEAD, **parameters)
+    assert not app.exception
+    for element in elements(app.main):
+        if element.type in PLAIN:
+            continue
+        shown = element.proto.spec if element.type == "plotly_chart" else str(element.proto)
+        active = r"<\w" if element.type == "plotly_chart" else r"(?<!\\)(!\[|\]\(|<\w)"
+        assert not re.search(active, shown), (element.type, shown)
+
+
+def test_the_texts_of_a_run_are_shown_to_the_letter_as_code() -> None:
+    app = opened("run", LEAD, run=HOSTILE_RUN)
+    assert [code.value for code in app.code].count(pages_world.HOSTILE) == 5
+    assert {code.language for code in app.code} == {"plaintext"}
+
+
+def test_who_may_not_read_texts_is_told_so_and_sees_none(workspace: Workspace) -> None:
+    app = opened("run", pages_world.ANALYST, run=HOSTILE_RUN)
+    assert not app.exception
+    assert pages_world.HOSTILE not in [code.value for code in app.code]
+    assert any("you may not read it" in caption.value for caption in app.caption)
+
+
+def test_the_numbers_of_the_run_page_tie_to_the_build(workspace: Workspace) -> None:
+    app = opened("run", LEAD, **one_of(workspace, LEAD))
+    ties = next(table.value for table in app.dataframe if "ties" in table.value)
+    assert set(ties["ties"]) == {"yes"}
+
+
+def test_an_overview_tile_is_the_warehouses_number(workspace: Workspace) -> None:
+    place = identity.premises()
+    warehouse = place.warehouse()
+    assert warehouse is not None
+    lead = warehouse.for_person(identity.scope_of(identity.person(place.desk, LEAD)))
+    app = opened("overview", LEAD, days="all")
+    tiles = {metric.label: metric.value for metric in app.metric}
+    counted = lead.row_count("fct_runs", is_demo=True, is_terminal=True, is_delegated=False)
+    assert tiles["Runs"] == f"{counted:,}"
+
+
+def test_filters_of_the_runs_page_live_in_the_url(workspace: Workspace) -> None:
+    app = opened("runs", LEAD, agent="refund-agent", result="outcome:clean", days="all")
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert set(table["agent"]) == {"Refund agent"}
+    assert set(table["result"]) == {"clean"}
+    assert app.query_params["agent"] in ("refund-agent", ["refund-agent"])
+
+
+def test_an_unknown_word_in_the_url_is_ignored() -> None:
+    app = opened("runs", LEAD, days="; drop table fct_runs", agent="nobody-knows", order="'", page="-3")
+    assert not app.exception
+    assert len(app.dataframe[0].value) > 0
+
+
+def test_without_a_build_the_pages_say_which_command_makes_one(
+    workspace: Workspace, tmp_path, monkeypatch
+) -> None:
+    empty = Workspace.create(tmp_path / "new")
+    empty.registry_file.write_bytes(workspace.registry_file.read_bytes())
+    from runner.control.plane import Control
+    from runner.control.registry_file import load_registry
+
+    with Control(empty, process_name="test") as control:
+        control.apply(load_registry(empty.registry_file))
+    monkeypatch.setenv("FLEETBOOK_HOME", str(empty.root))
+    for view in VIEWS:
+        app = opened(view, LEAD)
+        assert not app.exception
+        told = "\n".join(texts(app))
+        assert "fleetbook build" in told or view in ("approvals", "run"), view
+
+
+def test_without_a_registry_the_page_says_what_to_do(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("FLEETBOOK_HOME", str(Workspace.create(tmp_path / "bare").root))
+    app = AppTest.from_file(ENTRY, default_timeout=60).run()
+    assert not app.exception
+    assert "registry apply" in app.error[0].value.replace("\\", "")
+
+
+def test_without_a_workspace_the_page_says_what_to_do(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("FLEETBOOK_HOME", str(tmp_path / "nothing"))
+    app = AppTest.from_file(ENTRY, default_timeout=60).run()
+    assert not app.exception
+    assert "fleetbook init" in app.error[0].value.replace("\\", "")
+
+
+def test_the_waiting_request_is_data_and_its_showing_is_recorded(workspace: Workspace) -> None:
+    desk = Desk.open(workspace)
+    (request,) = [one for one in desk.approvals(LEAD) if one.status == "waiting"]
+    app = opened("approvals", MANAGERS["support"])
+    assert not app.exception
+    shown = {text.value for text in app.text}
+    assert set(request.arguments) <= shown
+    assert "240" in shown
+    assert any("240.00" in markdown.value for markdown in app.markdown)
+    assert [button.label for button in app.button if "Approve" in button.label]
+    events = desk.live_run_events(request.run_id, LEAD)
+    seen = [event["person_id"] for event in events if event["event_type"] == "approval_shown"]
+    assert seen.count(MANAGERS["support"]) == 1
+
+
+def test_who_may_not_decide_gets_the_reason_and_no_button(workspace: Workspace) -> None:
+    for person_id in (pages_world.OFFICER, pages_world.ANALYST):
+        app = opened("approvals", person_id)
+        assert not app.exception
+        assert not [button for button in app.button if "Approve" in button.label]

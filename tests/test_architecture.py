@@ -69,6 +69,16 @@ def test_each_module_of_app_is_either_open_or_closed_to_views() -> None:
     assert modules - closed == VIEWS_MAY_IMPORT & modules
 
 
+def test_each_package_is_in_the_list_of_the_build_backend() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in product_files()
+        if path.name == "__init__.py"
+    }
+    assert set(listed) == found
+
+
 def loaded_by(statement: str) -> set[str]:
     """Top-level packages and runner.agent modules in memory after ``statement`` in a fresh Python."""
     code = f"import sys; {statement}; print(*sys.modules)"

@@ -25,6 +25,7 @@ from ingest.importers.mapping import Mappings, load_mappings
 from ingest.importers.recording import Recording
 from ingest.workspace import Workspace
 
+KNOWN, COMPLETED, NEW = range(3)
 DAMAGED_TEXT_CHARS = 1 << 20  # of a damaged document in a folder or zip, this much is kept in quarantine
 
 
@@ -120,6 +121,7 @@ class Pass:
         self._documents = part.documents
         self._stamps = {path: _stamp(path) for path in {one.source.path for one in part.documents}}
         self._damaged: set[int] = set()
+        self._found: dict[tuple[Path, str, str], int] = {}
         self._reading = reading
         self._tell = tell
 
@@ -183,24 +185,23 @@ class Pass:
             if number not in self._damaged:
                 self._write(document, recording, agents)
             self._close_between(number)
+        found = Counter(self._found.values())
+        self.report.new, self.report.completed, self.report.known = found[NEW], found[COMPLETED], found[KNOWN]
         for coverage in self.report.scans.values() if has_scan else ():
             recording.note(coverage.event(self._reading.imported_at))
 
     def _write(self, document: Document, recording: Recording, agents: Counter[tuple[str, str]]) -> None:
-        report = self.report
         for item in document.format.read(document.source, self._reading):
             if not isinstance(item, ImportedRun):
                 continue
             written = recording.take(document.format.name, item)
             agents[item.source_agent, item.agent_id] += 1
-            report.events_written += written
-            if written == len(item.drafts):
-                report.new += 1
-            elif written:
-                report.completed += 1
-            else:
-                report.known += 1
-            self._tell("writing", report.source_name, report.new + report.completed + report.known)
+            self.report.events_written += written
+            found = NEW if written == len(item.drafts) else COMPLETED if written else KNOWN
+            key = (document.source.path, document.format.name, item.run_id)
+            # A file may tell of one run in several places: what is most new about it counts.
+            self._found[key] = max(found, self._found.get(key, KNOWN))
+            self._tell("writing", document.source.title, len(self._found))
 
     def _close_between(self, number: int) -> None:
         """Give up an archive after its last document: a folder may hold many."""

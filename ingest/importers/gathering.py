@@ -98,6 +98,14 @@ def _add_found(part: Part, path: Path, formats: Sequence[ImportFormat]) -> None:
     elif begin.kind == "archive":
         _add_members(part, path, begin, formats)
     else:
+        _skip(part, source, begin)
+
+
+def _skip(part: Part, source: SourceFile, begin: Probe) -> None:
+    """Note a document that holds no runs; one that is damaged comes first, because it might have held some."""
+    if begin.kind == "damaged":
+        part.skipped.insert(0, f"{source.title} (damaged)")
+    else:
         part.skipped.append(source.title)
 
 
@@ -105,11 +113,12 @@ def _add_members(part: Part, path: Path, begin: Probe, formats: Sequence[ImportF
     archive = Archive(path)
     for member in begin.members:
         source = SourceFile(path, archive, member)
-        chosen = _choose(source, _probe_member(source), formats)
+        beginning = _probe_member(source)
+        chosen = _choose(source, beginning, formats)
         if chosen:
             part.documents.append(Document(source=source, format=chosen, is_found=True))
         else:
-            part.skipped.append(source.title)
+            _skip(part, source, beginning)
     archive.close()
 
 

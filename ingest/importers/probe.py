@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +11,7 @@ from ingest.errors import SourceError
 from ingest.importers.archive import ZIP_MAGIC, Archive
 from ingest.importers.source import Json, JsonReader, SourceFile
 
-ProbeKind = Literal["object", "list", "lines", "archive", "other"]
+ProbeKind = Literal["object", "list", "lines", "archive", "damaged", "other"]
 
 MAX_RECORDS = 20  # a session file begins with lines of several kinds
 MAX_PROBE_CHARS = 1 << 26  # keys may lie behind long lists; after 64 million characters those seen count
@@ -42,7 +44,7 @@ def is_archive(source: SourceFile) -> bool:
 
 
 def probe(source: SourceFile) -> Probe:
-    """The beginning of ``source``; kind ``other`` when it is no JSON.
+    """The beginning of ``source``; kind ``other`` when it is no JSON, ``damaged`` when it does not unpack.
 
     Raises SourceError when the file is missing, unreadable or empty.
     """
@@ -58,8 +60,10 @@ def probe(source: SourceFile) -> Probe:
             if reader.next_is("["):
                 return _probe_list(reader)
             is_object = reader.next_is("{")
-        except SourceError:
-            is_object = False
+        except SourceError as error:
+            # What is packed and does not unpack was something once; what is no JSON never was.
+            is_damaged = isinstance(error.__cause__, (EOFError, OSError, zipfile.BadZipFile, zlib.error))
+            return Probe(kind="damaged" if is_damaged else "other")
         return _probe_object(source, reader) if is_object else Probe(kind="other")
 
 

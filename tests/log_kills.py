@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ingest.erasure import erase
 from ingest.log.compact import compact
+from ingest.retention import prune
 from ingest.workspace import Workspace
 
 
@@ -29,6 +30,9 @@ def _tomorrow() -> dt.datetime:
 WORKS: dict[str, Callable[[Workspace], object]] = {
     "compact": lambda workspace: compact(workspace, clock=_tomorrow),
     "erase": lambda workspace: erase(workspace, run_id="r1", reason="request", person_id="p"),
+    "prune": lambda workspace: prune(
+        workspace, older_than_days=184, reason="its time is over", person_id="p"
+    ),
 }
 _STEPS = ("open", "os.rename", "os.remove", "os.mkdir")
 

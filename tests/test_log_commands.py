@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from collections.abc import Callable
@@ -159,3 +160,20 @@ def test_only_who_may_sign_the_report_erases(workspace: Workspace, fleetbook: Co
     code, _, error = fleetbook("log", "erase", "--run", "r1", "--reason", "request", "--as", "bob")
     assert (code, "role user may not sign_report" in error) == (1, True)
     assert fleetbook("log", "erase", "--run", "r1", "--reason", "request", "--as", "ann")[0] == 0
+
+
+def test_a_pruning_is_shown_first_and_refused_below_the_floor(
+    workspace: Workspace, fleetbook: Command
+) -> None:
+    then = dt.datetime.now(dt.UTC) - dt.timedelta(days=200)
+    with LogWriter(workspace, recorded_via="runner", process_name="old", clock=lambda: then) as writer:
+        writer.append([started("r1")])
+    code, _, error = fleetbook("log", "prune", "--older-than-days", "90")
+    assert (code, "Articles 19(1) and 26(6)" in error) == (1, True)
+    code, out, _ = fleetbook("log", "prune", "--older-than-days", "184")
+    assert (code, "1 files, 3 events" in out, "Nothing was deleted" in out) == (0, True, True)
+    delete = ("log", "prune", "--older-than-days", "184", "--delete", "--as", "helena")
+    assert fleetbook(*delete)[0] == 2
+    code, out, _ = fleetbook(*delete, "--reason", "retention policy 4")
+    assert (code, "Deleted and recorded, with 0 texts." in out) == (0, True)
+    assert not list(workspace.lake_dir.rglob("*.parquet"))

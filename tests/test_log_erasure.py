@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,7 +169,7 @@ def test_an_erasure_killed_at_any_step_is_finished_by_the_next(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("scope", [{"run_id": "r1"}, {"agent_id": "refund-agent"}, {}])
-def test_a_legal_hold_forbids_it(workspace: Workspace, scope: dict[str, str]) -> None:
+def test_a_legal_hold_forbids_it(workspace: Workspace, scope: dict[str, Any]) -> None:
     ids = closed_log(workspace)
     hold = add_hold(workspace, reason="court case", person_id="p", **scope)
     with pytest.raises(MaintenanceRefusal, match=hold.hold_id):
@@ -186,6 +187,6 @@ def test_a_hold_on_another_run_does_not_forbid_it(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("what", [{}, {"run_id": "r1", "subject_id": "p"}, {"run_id": "r1", "reason": " "}])
-def test_an_erasure_without_aim_or_reason_is_refused(workspace: Workspace, what: dict[str, str]) -> None:
+def test_an_erasure_without_aim_or_reason_is_refused(workspace: Workspace, what: dict[str, Any]) -> None:
     with pytest.raises(MaintenanceError, match="a run or a person, not both, and a reason"):
         erase(workspace, **{"reason": "request", "person_id": "p", **what})

@@ -1,4 +1,4 @@
-"""``fleetbook log compact|erase|hold``: the log kept in order."""
+"""``fleetbook log compact|erase|prune|hold``: the log kept in order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from ingest.retention import PrunePlan
     from ingest.workspace import Workspace
 
 PersonOption = Annotated[str, typer.Option("--as", metavar="PERSON", help="Person who does it.")]
@@ -17,6 +18,7 @@ def register(log: typer.Typer) -> None:
     """Add the commands to ``fleetbook log``."""
     log.command("compact")(compact_log)
     log.command("erase")(erase_texts)
+    log.command("prune")(prune_log)
     hold = typer.Typer(
         no_args_is_help=True, help="Legal holds: what they cover is neither pruned nor erased."
     )
@@ -67,6 +69,47 @@ def erase_texts(
             f"{_texts(report.open_count)} of these lie in files of processes that still write: hidden now, "
             "gone when the files are sealed (the process ends, or 64 MB)."
         )
+
+
+def prune_log(
+    older_than_days: Annotated[int, typer.Option(metavar="N", help="Age of the newest event; at least 184.")],
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete. Without it, only show what would go.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the record. Needed with --delete.")] = "",
+    person: Annotated[
+        str, typer.Option("--as", metavar="PERSON", help="Person who does it. Needed with --delete.")
+    ] = "",
+) -> None:
+    """Show, and with --delete remove for good, sealed files whose retention has ended. Proofs stay.
+
+    Refuses, with exit code 1, anything younger than the law allows. What a legal hold covers stays.
+    """
+    from ingest.retention import plan_pruning, prune
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    if not delete:
+        _print_plan(plan_pruning(workspace, older_than_days))
+        typer.echo("Nothing was deleted. Add --delete, --reason and --as to delete.")
+        return
+    require_keeper(workspace, person, "Not pruned")
+    report = prune(workspace, older_than_days=older_than_days, reason=reason, person_id=person)
+    _print_plan(report.plan)
+    typer.echo(f"Deleted and recorded, with {_texts(report.text_count)}.")
+    if report.is_removal_postponed:
+        typer.echo("Somebody reads the files: run the command again to remove them from the disk.")
+
+
+def _print_plan(plan: PrunePlan) -> None:
+    for file in plan.files:
+        typer.echo(f"{file.file}: {file.count:,} events, {file.min_recorded_at} to {file.max_recorded_at}.")
+    for name, why in plan.kept:
+        typer.echo(f"{name} stays: {why}.")
+    typer.echo(
+        f"{len(plan.files):,} files, {plan.event_count:,} events, {plan.file_bytes / 1e6:,.1f} MB "
+        f"recorded before {plan.cutoff:%Y-%m-%d}."
+    )
 
 
 def hold_add(

@@ -26,6 +26,7 @@ FINDINGS: dict[str, str] = {
     "file_unknown": "a file lies in the lake that was never sealed",
     "row_unlisted": "a sealed file holds a row that the manifest does not list there",
     "record_contradicts": "a compaction or prune record does not fit the files it names",
+    "pruned_too_early": "events were deleted before the six months that the law has them kept",
     "wal_damaged": "an open line file holds whole lines that do not continue its chain",
     "manifest_damaged": "a line of the manifest is no entry",
     "manifest_truncated": "the manifest has fewer lines than a checkpoint states",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,11 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.contract import parse_rfc3339
 from ingest.errors import MaintenanceError
 from ingest.log.disk import make_folder, sync_folder
 from ingest.log.manifest import Compaction, Entry, Prune, Segment, Stretch
 from ingest.workspace import Workspace
 
+# Six months at their longest (1 July to 1 January): EU AI Act, Articles 19(1) and 26(6).
+FLOOR_DAYS = 184
 MARKER_SUFFIX = ".compacting"
 _READERS = ".readers.lock"
 _MAINTENANCE = ".maintenance.lock"
@@ -152,6 +156,25 @@ def last_pruned(state: SealedState) -> dict[str, int]:
         for stretch in file.stretches:
             last[stretch.writer_id] = max(stretch.last_seq, last.get(stretch.writer_id, -1))
     return last
+
+
+def pruned_too_early(state: SealedState, now: dt.datetime) -> Iterator[tuple[str, str]]:
+    """Pruned files with events that were younger than the legal floor, or still are at ``now``; and why.
+
+    A file's age is that of its segments, not what the prune record claims.
+    """
+    for record in state.prunes:
+        for name in record.files:
+            if name not in state.pruned:
+                continue
+            newest = state.pruned[name].max_recorded_at
+            try:
+                days = (min(parse_rfc3339(record.pruned_at), now) - parse_rfc3339(newest)).days
+            except ValueError:
+                yield name, f"its record states times that are none: {record.pruned_at}, {newest}"
+                continue
+            if days < FLOOR_DAYS:
+                yield name, f"its newest event was {days} days old, less than {FLOOR_DAYS}"
 
 
 @contextmanager

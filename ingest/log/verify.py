@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ingest.errors import NotaryError, SegmentError
 from ingest.log.findings import LEVELS, Finding, VerifyReport
-from ingest.log.lake import SealedFile, last_pruned
+from ingest.log.lake import SealedFile, last_pruned, pruned_too_early
 from ingest.log.manifest import Entry, Head, decode_entry
 from ingest.log.notary_check import check_checkpoints
 from ingest.log.payload_check import check_payloads
@@ -19,6 +19,7 @@ from ingest.log.sealed_check import check_sealed_file
 from ingest.log.segments import ROW_GROUP_ROWS, event_table
 from ingest.log.view import OpenFile, View, look, open_readers
 from ingest.log.wal import ChainReader, complete_lines, first_head
+from ingest.log.writer import utc_now
 from ingest.payload_struck import texts_kept
 from ingest.workspace import Workspace
 
@@ -59,7 +60,11 @@ def verify(
         findings += _check_unknown_files(view)
         signed = check_checkpoints(workspace, view.lines, against, vkey)
         findings += signed.findings
-        notes = list(signed.notes)
+        findings += [
+            Finding(code="pruned_too_early", object=f"file {file}", detail=detail)
+            for file, detail in pruned_too_early(view.sealed, utc_now())
+        ]
+        notes = [*signed.notes, *_prune_notes(view)]
         payload_count = 0
         if level >= 2:
             payloads = check_payloads(
@@ -79,6 +84,12 @@ def verify(
             findings=tuple(findings),
             notes=tuple(notes),
         )
+
+
+def _prune_notes(view: View) -> Iterator[str]:
+    if view.sealed.prunes:
+        count = sum(record.count for record in view.sealed.prunes)
+        yield f"{count} events of {len(view.sealed.pruned)} files were pruned, on record."
 
 
 def _readable_entries(lines: Sequence[bytes], findings: list[Finding]) -> list[Entry]:
@@ -190,7 +201,10 @@ def _check_writer_ends(
         end.next_seq = max(end.next_seq, check.next_seq)
         end.is_ended = end.is_ended or check.is_unread
     for segment in view.segments:
-        ends[segment.writer_id].next_seq = max(ends[segment.writer_id].next_seq, segment.last_seq + 1)
+        end = ends[segment.writer_id]
+        end.next_seq = max(end.next_seq, segment.last_seq + 1)
+        # The event that records a recovery may be pruned before the events of the recovered writer.
+        end.is_ended = end.is_ended or (segment.is_recovered and bool(view.sealed.prunes))
     for entry in view.entries:
         if isinstance(entry, Head):
             ends[entry.writer_id].noted_seq = max(ends[entry.writer_id].noted_seq, entry.seq)

@@ -241,7 +241,7 @@ class Scoped:
     def marts(self) -> dict[str, str]:
         """Tables that may be exported, and the sentence of each."""
         sentences = self.warehouse.tables()
-        return {name: sentences.get(name, "") for name, mart in MARTS.items() if mart.is_exportable}
+        return {name: sentences.get(name, "") for name in MARTS}
 
     def _table_where(self, mart: str, filters: Mapping[str, FilterValue]) -> tuple[Ask, str]:
         if mart not in MARTS:

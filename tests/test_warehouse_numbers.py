@@ -77,6 +77,9 @@ def test_the_figures_of_one_agent_count_its_delegated_run_at_its_own_cost(lead: 
     assert tile(lead, "runs", agent_id="refunds") == (7, 7, 7)
     assert tile(lead, "cost_usd", agent_id="refunds") == (1.1, 7, 1.1)
     assert tile(lead, "cost_usd", agent_id="quotes") == (1.0, 1, 1.0)
+    all_tiles = lead.query("tiles", is_demo=False, agent_id="refunds", first_date=FIRST, last_date=LAST)
+    budget = all_tiles.filter((pl.col("measure") == "budget_utilisation") & (pl.col("period") == "current"))
+    assert budget["value"].to_list() == [None]  # the wallets here are the teams'
     agents = lead.query("agents", is_demo=False, first_date=FIRST, last_date=LAST)
     costs = {row["agent_id"]: row["cost_usd"] for row in agents.iter_rows(named=True)}
     assert costs == {"refunds": Decimal("1.10"), "quotes": Decimal("1.00"), "outside": None}

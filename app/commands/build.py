@@ -50,6 +50,7 @@ def build_warehouse() -> None:
         f"Build {made.build_id}: {made.event_count:,} events, {made.row_counts['fct_runs']:,} runs, "
         f"{len(made.row_counts)} tables in {made.seconds:.1f} s. {_until(made.data_until)}",
         highlight=False,
+        soft_wrap=True,
     )
     console.print(f"Open it with DuckDB: {made.path / 'warehouse.duckdb'}", highlight=False, soft_wrap=True)
 

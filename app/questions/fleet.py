@@ -8,6 +8,7 @@ import polars as pl
 
 from app.errors import QuestionError
 from app.questions.asking import Ask, Metric, Question
+from app.questions.marts import MARTS
 from app.questions.rates import wilson
 
 TILE_METRICS = (
@@ -43,7 +44,8 @@ def rows_of(metric: Metric, ask: Ask) -> str:
     """Condition on the rows of ``metric.fact`` behind the number."""
     fleet_rule = "" if is_per_agent(ask) else metric.fleet_rule
     own = [f"({condition})" for condition in (metric.population, fleet_rule) if condition]
-    return ask.where(metric.date_column, also=" and ".join(own))
+    agent = MARTS[metric.fact].agent
+    return ask.where(metric.date_column, equals={"agent_id": agent}, also=" and ".join(own))
 
 
 def expressions(metric: Metric, ask: Ask) -> tuple[str, str]:

@@ -13,16 +13,16 @@ Own = Literal["shared", "hidden", "run"] | str
 class Mart:
     """One table of the generation.
 
-    ``keys`` order its rows without ties; ``date`` is the column a period applies to, empty when it has none.
+    ``keys`` order its rows without ties; ``date`` is the column a period applies to, empty when it has none;
+    ``agent`` is the column an agent filter applies to.
     ``own`` says which rows an own-only person sees: ``shared`` all of the team's, ``hidden`` none, ``run``
     the rows of the person's runs, else the name of the column that must hold the person.
     """
 
     keys: tuple[str, ...]
     date: str = ""
+    agent: str = "agent_id"
     own: Own = "hidden"
-    has_team: bool = True
-    is_exportable: bool = True
 
 
 MARTS: Mapping[str, Mart] = {
@@ -37,7 +37,9 @@ MARTS: Mapping[str, Mart] = {
     "fct_approvals": Mart(keys=("requested_at", "approval_id"), date="requested_date", own="run"),
     "fct_verdicts": Mart(keys=("verdict_date", "event_id"), date="verdict_date", own="run"),
     "fct_charges": Mart(keys=("charge_date", "charge_id"), date="charge_date", own="run"),
-    "fct_wallet_windows": Mart(keys=("window_start_date", "wallet_id"), date="window_start_date"),
+    "fct_wallet_windows": Mart(
+        keys=("window_start_date", "wallet_id"), date="window_start_date", agent="owner_id"
+    ),
     "fct_refusals": Mart(keys=("refused_at", "event_id"), date="refused_date", own="actor_id"),
     "fct_exports": Mart(keys=("created_at", "export_id"), date="created_date", own="person_id"),
     "fct_source_scans": Mart(keys=("scanned_at", "event_id"), date="scan_date"),

@@ -20,6 +20,7 @@ import msgspec
 from app.dbt_run import Marts, NodeDone, Report, Stopped
 from app.errors import BuildFailed
 from app.generations import BuildFolder
+from app.spans import write_mapped
 from ingest.reader import Snapshot, snapshot
 from ingest.workspace import Workspace
 
@@ -27,6 +28,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = REPOSITORY / "dbt_project"
 MANIFEST = "manifest.json"
 RUN_RESULTS = "run_results.json"
+MAPPED_SPANS = "mapped-spans.parquet"
 
 
 class Step(NamedTuple):
@@ -109,6 +111,7 @@ def _read_log(workspace: Workspace, folder: BuildFolder) -> Snapshot:
             os.link(file, link)  # stays readable when a compaction removes the segment meanwhile
         except OSError:
             link.symlink_to(file)
+    write_mapped(workspace, log.files, folder.input / MAPPED_SPANS)
     return log
 
 

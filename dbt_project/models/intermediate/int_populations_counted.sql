@@ -17,6 +17,7 @@ select
             ) then occurred_at
         end
     ) as news_until,
-    cast(count(distinct event_id) as bigint) as event_count
+    -- what the builder derives from stored spans is no event of the log
+    cast(count(distinct case when is_logged then event_id end) as bigint) as event_count
 from events
 group by is_demo

@@ -10,6 +10,7 @@ events as (
         event_id,
         event_type,
         is_demo,
+        writer_id is not null as is_logged,
         occurred_at
     from source
 )

@@ -49,7 +49,8 @@ async def play(session: Session, built: Built) -> Outcome:
     """Play a claimed run until it ends or waits. Raises LeaseLost and RelayError; then it stays as it is."""
     tools = ToolGate(session)
     turns = TurnGate(session, built.tool_bytes)
-    await session.flush()  # intents of a process that died before its flush
+    if session.run.status == "running":
+        await session.flush()  # intents of a process that died before its flush
     async with _heartbeat(session):
         try:
             answer = await _answer(session, built.agent, Governor(turns, tools), tools)
@@ -101,7 +102,7 @@ async def _park(session: Session, tools: ToolGate) -> Outcome:
         runs.park(tx, session.run, session.owner, why)
         return approvals.of_run(tx.sql, session.run.run_id, status="waiting")
 
-    requests = await session.write(change)
+    requests = await session.write_last(change)
     await session.flush()
     return Outcome(run_id=session.run.run_id, status="waiting", reason=why, requests=tuple(requests))
 
@@ -162,7 +163,7 @@ async def end_run(
         close_open_calls(tx, session.run, "the run ended")
         runs.end(tx, session.run, end_state, answer=answer, error_type=error_type, reason=reason)
 
-    await session.write(change)
+    await session.write_last(change)
     await session.flush()
     return Outcome(
         run_id=session.run.run_id, status="ended", end_state=end_state, answer=answer, reason=reason

@@ -87,7 +87,19 @@ class Session:
 
         def work() -> Answer:
             with self.control.store.write() as tx:
-                runs.renew(tx, self.run.run_id, self.owner, worked_ns=self.stopwatch.lap(), attempt=attempt)
+                answer = change(tx)
+                worked_ns = self.stopwatch.lap()
+                runs.renew(tx, self.run.run_id, self.owner, worked_ns=worked_ns, attempt=attempt)
+            return answer
+
+        return await self._off_loop(work)
+
+    async def write_last(self, change: Callable[[Transaction], Answer]) -> Answer:
+        """One transaction whose ``change`` ends the lease. Raises LeaseLost before it."""
+
+        def work() -> Answer:
+            with self.control.store.write() as tx:
+                runs.renew(tx, self.run.run_id, self.owner, worked_ns=self.stopwatch.lap())
                 return change(tx)
 
         return await self._off_loop(work)

@@ -167,6 +167,12 @@ class TurnGate:
         turn_index = session.turn_count
 
         def change(tx: Transaction) -> None:
+            self._give_back(tx, held, billed)
+            self._tell_finished(tx, held, billed, response=response)
+            journal.record(tx, session.run, [call for call, _ in calls])
+            for call, end in calls:
+                if end is not None:
+                    journal.finish(tx, session.run, call, end)
             runs.checkpoint(
                 tx,
                 session.run.run_id,
@@ -177,12 +183,6 @@ class TurnGate:
                 spent_nano_usd=billed.charged_nano_usd,
                 worked_ns=session.stopwatch.lap(),
             )
-            self._give_back(tx, held, billed)
-            self._tell_finished(tx, held, billed, response=response)
-            journal.record(tx, session.run, [call for call, _ in calls])
-            for call, end in calls:
-                if end is not None:
-                    journal.finish(tx, session.run, call, end)
 
         await session.write_checkpoint(change)
         session.turn_count, session.attempt = turn_index + 1, 0

@@ -30,6 +30,7 @@ _RENEW = (
         lease_until=sa.bindparam("until"),
         machine_ns=_R.machine_ns + sa.bindparam("worked"),
         attempt_count=sa.func.coalesce(sa.bindparam("tries", type_=sa.BigInteger), _R.attempt_count),
+        event_count=_R.event_count + sa.bindparam("told"),
     )
 )
 _CHECKPOINT = (
@@ -43,6 +44,7 @@ _CHECKPOINT = (
         tool_call_count=sa.bindparam("calls"),
         spent_nano_usd=_R.spent_nano_usd + sa.bindparam("spent"),
         attempt_count=0,
+        event_count=_R.event_count + sa.bindparam("told"),
     )
 )
 _SPEND = (
@@ -56,6 +58,10 @@ _CLAIM = (
         _R.run_id == sa.bindparam("of_run"),
         _R.status == sa.bindparam("was"),
         sa.func.coalesce(_R.lease_owner, "") == sa.bindparam("old_owner"),
+        # Renewed since it was read: its worker lives after all.
+        sa.or_(
+            _R.lease_until.is_(None), _R.lease_until == sa.bindparam("old_until", type_=_R.lease_until.type)
+        ),
     )
     .values(
         status="running",
@@ -182,6 +188,7 @@ def claim(tx: Transaction, run: Run, presence: Presence, version_hash: str) -> b
         "of_run": run.run_id,
         "was": run.status,
         "old_owner": run.lease_owner or "",
+        "old_until": run.lease_until,
         "owner": presence.owner,
         "until": tx.now + LEASE_LIFETIME,
         "now": tx.now,
@@ -199,12 +206,18 @@ def claim(tx: Transaction, run: Run, presence: Presence, version_hash: str) -> b
 def renew(
     tx: Transaction, run_id: str, owner: str, *, worked_ns: int = 0, attempt: int | None = None
 ) -> None:
-    """Prove and extend the lease, add ``worked_ns`` of active time. Raises LeaseLost.
+    """Prove and extend the lease, add ``worked_ns`` of active time; best last. Raises LeaseLost.
 
     ``attempt`` is remembered as the latest attempt at the turn in hand.
     """
-    until = tx.now + LEASE_LIFETIME
-    values = {"of_run": run_id, "owner": owner, "until": until, "worked": worked_ns, "tries": attempt}
+    values = {
+        "of_run": run_id,
+        "owner": owner,
+        "until": tx.now + LEASE_LIFETIME,
+        "worked": worked_ns,
+        "tries": attempt,
+        "told": tx.take_event_count(run_id),
+    }
     if tx.sql.execute(_RENEW, values).rowcount != 1:
         raise LeaseLost(run_id)
 
@@ -220,7 +233,10 @@ def checkpoint(
     spent_nano_usd: int,
     worked_ns: int,
 ) -> None:
-    """Keep the history up to an answered turn: whoever goes on goes on from here. Raises LeaseLost."""
+    """Keep the history up to an answered turn: whoever goes on goes on from here. Best last.
+
+    Raises LeaseLost.
+    """
     values = {
         "of_run": run_id,
         "owner": owner,
@@ -230,6 +246,7 @@ def checkpoint(
         "turns": turn_count,
         "calls": tool_call_count,
         "spent": spent_nano_usd,
+        "told": tx.take_event_count(run_id),
     }
     if tx.sql.execute(_CHECKPOINT, values).rowcount != 1:
         raise LeaseLost(run_id)

@@ -131,6 +131,10 @@ class Transaction:
         kept = self.sql.execute(_COUNTED, {"of_run": run_id}).scalar_one_or_none() or 0
         return int(kept) + self._run_events[run_id]
 
+    def take_event_count(self, run_id: str) -> int:
+        """Events of the run in this transaction, for a statement that counts them itself."""
+        return self._run_events.pop(run_id, 0)
+
     def finish(self) -> None:
         """Write the collected events; called once, right before the commit."""
         if self._rows:
@@ -227,4 +231,8 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
 
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE takes the write lock at once: no upgrade in the middle that fails with "database is locked".
-    connection.exec_driver_sql(connection.get_execution_options().get("fleetbook_begin", "BEGIN"))
+    # Straight to the driver: SQLAlchemy's own way costs as much as a whole statement.
+    begin = connection.get_execution_options().get("fleetbook_begin", "BEGIN")
+    driver = connection.connection.driver_connection
+    assert driver is not None  # a begin event comes from a checked-out connection
+    driver.execute(begin)

@@ -157,6 +157,11 @@ class Warehouse:
         try:
             rows: pl.DataFrame = (cursor.sql(sql, params=dict(values)) if values else cursor.sql(sql)).pl()
             return rows
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            raise WarehouseError(
+                f"Warehouse of another release: build {self.build_id} lacks what this release asks for "
+                f"({str(error).splitlines()[0]}). Run `fleetbook build` to make a new generation."
+            ) from error
         finally:
             cursor.close()
 

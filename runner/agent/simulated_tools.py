@@ -63,7 +63,7 @@ def lookup_order(order_id: str) -> dict[str, object]:
     return {
         "order_id": order_id,
         "customer": pick(order_id, _CUSTOMERS),
-        "total_usd": money(order_id, 20, 380),
+        "total_usd": money(order_id, 260, 900),
         "paid_by": pick(f"{order_id} paid", ("original card", "bank account", "PayPal account")),
         "delivered_on": (TODAY - dt.timedelta(days=days)).isoformat(),
         "is_refundable": days <= 30,

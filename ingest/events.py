@@ -93,6 +93,7 @@ ENVELOPE: tuple[Field, ...] = (
     _text("payload_id", "The text that belongs to this event, kept in the payload store."),
     _text("payload_commit", "SHA256(salt || content) of that text, in hex: the log proves the text without holding it."),
     _int("payload_bytes", "Length of that text in UTF-8 bytes."),
+    _int("masked_count", "Secrets (keys, tokens, passwords) that were masked in the event's text before it was hashed; null when none."),
 )
 
 COLUMNS: tuple[Field, ...] = (

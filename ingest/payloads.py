@@ -21,6 +21,7 @@ import msgspec
 from ingest.contract import Value
 from ingest.errors import ContractError
 from ingest.log.wal import complete_lines
+from ingest.masker import mask_text
 from ingest.workspace import Workspace
 
 PayloadKind: TypeAlias = Literal["task", "answer", "turn", "arguments", "result", "specification", "message"]
@@ -49,7 +50,7 @@ _DECODER = msgspec.json.Decoder(Payload)
 
 
 class MadePayload(NamedTuple):
-    """A payload, and the columns that its event must carry: payload_id, payload_commit, payload_bytes."""
+    """A payload, and the columns for its event: payload_id, payload_commit, payload_bytes, masked_count."""
 
     payload: Payload
     columns: dict[str, Value]
@@ -93,7 +94,7 @@ def make_payload(
     run_id: str | None = None,
     subject_id: str | None = None,
 ) -> MadePayload:
-    """The payload of ``content`` and the columns to merge into its event.
+    """The payload of ``content`` and the columns to merge into its event; secrets are masked first.
 
     Raises ContractError for an unknown ``kind``, a time without zone, or text that is no UTF-8.
     """
@@ -101,6 +102,7 @@ def make_payload(
         raise ContractError("payload", f"kind {kind!r} is none of {', '.join(PAYLOAD_KINDS)}")
     if occurred_at.tzinfo is None:
         raise ContractError("payload", "occurred_at has no time zone")
+    content, masked_count = mask_text(content)
     try:
         encoded = content.encode()
     except UnicodeEncodeError as error:
@@ -118,10 +120,14 @@ def make_payload(
         month=month,
         salt=salt,
     )
-    return MadePayload(
-        payload,
-        {"payload_id": payload_id, "payload_commit": commit, "payload_bytes": len(encoded)},
-    )
+    columns: dict[str, Value] = {
+        "payload_id": payload_id,
+        "payload_commit": commit,
+        "payload_bytes": len(encoded),
+    }
+    if masked_count:
+        columns["masked_count"] = masked_count
+    return MadePayload(payload, columns)
 
 
 def payload_line(payload: Payload) -> bytes:

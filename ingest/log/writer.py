@@ -21,6 +21,7 @@ from ingest.errors import ContractError, IngestError, WriterError
 from ingest.log.disk import make_folder
 from ingest.log.queue import SealQueue
 from ingest.log.wal import LineFile, WalName, first_head, next_head
+from ingest.masker import mask_event
 from ingest.payloads import Payload, make_payload, open_payload_dir, payload_line
 from ingest.workspace import Workspace
 
@@ -120,6 +121,7 @@ class LogWriter:
         All events are checked first: ContractError means that nothing was written. WriterError means that
         the writer is poisoned or closed; the events may or may not be in the log.
         """
+        events = [mask_event(event) for event in events]
         for event in events:
             validate(event)
             if event.get("writer_id") is not None or event.get("seq") is not None:

@@ -15,9 +15,9 @@ from ingest.dialects.content import apart, labelled
 from ingest.dialects.texts import MAX_STRUCTURE_CHARACTERS
 from ingest.dialects.values import Attributes, first_name, object_of
 from ingest.log.writer import Payload, make_payload
+from ingest.masker import mask
 from ingest.payloads import commitment
 from ingest.receivers.decode import Decoded, RawRecord
-from ingest.receivers.masker import mask
 from ingest.receivers.tokens import Token
 
 _ENCODER = msgspec.json.Encoder(order="sorted")

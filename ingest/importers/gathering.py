@@ -102,7 +102,7 @@ def _add_found(part: Part, path: Path, formats: Sequence[ImportFormat]) -> None:
 
 
 def _skip(part: Part, source: SourceFile, begin: Probe) -> None:
-    """Note a document that holds no runs; one that is damaged comes first, because it might have held some."""
+    """Note a document that holds no runs; a damaged one comes first, because it might have held some."""
     if begin.kind == "damaged":
         part.skipped.insert(0, f"{source.title} (damaged)")
     else:

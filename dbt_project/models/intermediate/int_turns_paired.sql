@@ -17,7 +17,9 @@ finished as (
     select * from turn_events
     where event_type = 'turn_finished'
     qualify row_number() over (
-        partition by run_id, turn_index, attempt order by occurred_at desc nulls last, event_id desc
+        -- a growing source states one call several times, its newest line last or with the most output
+        partition by run_id, turn_index, attempt
+        order by occurred_at desc nulls last, output_tokens desc nulls last, event_id desc
     ) = 1
 ),
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Element
@@ -205,14 +207,30 @@ def test_without_a_build_the_pages_say_which_command_makes_one(
         assert "fleetbook build" in told or view in ("approvals", "run"), view
 
 
-def test_without_a_registry_the_page_says_what_to_do(tmp_path, monkeypatch) -> None:
+def test_a_build_of_another_release_is_answered_with_the_command(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "copy"
+    shutil.copytree(workspace.root, copied, symlinks=True)
+    generation = (copied / "build" / "current").resolve().name
+    with duckdb.connect(copied / "build" / "gens" / generation / "warehouse.duckdb") as warehouse:
+        warehouse.execute("alter table main.fct_runs drop column outcome")
+    monkeypatch.setenv("FLEETBOOK_HOME", str(copied))
+    app = opened("overview", LEAD)
+    assert not app.exception
+    assert "fleetbook build" in app.error[0].value
+
+
+def test_without_a_registry_the_page_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEETBOOK_HOME", str(Workspace.create(tmp_path / "bare").root))
     app = AppTest.from_file(ENTRY, default_timeout=60).run()
     assert not app.exception
     assert "registry apply" in app.error[0].value.replace("\\", "")
 
 
-def test_without_a_workspace_the_page_says_what_to_do(tmp_path, monkeypatch) -> None:
+def test_without_a_workspace_the_page_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FLEETBOOK_HOME", str(tmp_path / "nothing"))
     app = AppTest.from_file(ENTRY, default_timeout=60).run()
     assert not app.exception

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 import polars as pl
 import streamlit as st
@@ -38,7 +37,7 @@ def render() -> None:
         filters |= {"first_date": period.first_date, "last_date": period.last_date}
     if team and "team_id" in columns:
         filters["team_id"] = team
-    rows = page.scoped().row_count(mart, is_demo=page.is_demo, **filters)
+    rows = page.row_count(mart, **filters)
     st.markdown(_sentence(offered[mart], rows, filters, period))
     export_panel(page, mart, filters, rows)
     preview, meanings, before = st.tabs(["Rows", "Columns", "Past exports"])
@@ -66,8 +65,7 @@ def _preview(
     if not rows:
         empty("No row matches. Choose a longer period or all teams.")
         return
-    asked: dict[str, Any] = dict(filters)
-    frame = page.scoped().table(mart, is_demo=page.is_demo, limit=PREVIEW, offset=0, **asked)
+    frame = page.table(mart, PREVIEW, **filters)
     if rows > PREVIEW:
         st.caption(f"The first {PREVIEW} of {count(rows)} rows; the export holds all of them.")
     shown = [

@@ -103,6 +103,14 @@ class Page:
         """Rows of a named question within the person's scope, cached per build, scope and person."""
         return _ask(str(self.built().path), self.scope, self.is_demo, question, filters)
 
+    def table(self, mart: str, limit: int, **filters: Filter) -> pl.DataFrame:
+        """The first ``limit`` rows of a table within the scope, cached as :meth:`ask`."""
+        return _table(str(self.built().path), self.scope, self.is_demo, mart, limit, filters)
+
+    def row_count(self, mart: str, **filters: Filter) -> int:
+        """How many rows the table has with these filters within the scope, cached as :meth:`ask`."""
+        return _row_count(str(self.built().path), self.scope, self.is_demo, mart, filters)
+
     def behind(self, measure: str, **filters: Filter) -> Statement:
         """The SQL of the rows behind a tile; its meaning is the measure's definition."""
         return self.scoped().behind_statement(
@@ -140,6 +148,21 @@ def _ask(
 ) -> pl.DataFrame:
     scoped = Warehouse.at(Path(generation)).for_person(scope)
     return scoped.query(question, is_demo=is_demo, **_given(filters))
+
+
+@st.cache_data(show_spinner=False, max_entries=50)
+def _table(
+    generation: str, scope: Scope, is_demo: bool, mart: str, limit: int, filters: Mapping[str, Filter]
+) -> pl.DataFrame:
+    scoped = Warehouse.at(Path(generation)).for_person(scope)
+    return scoped.table(mart, is_demo=is_demo, limit=limit, offset=0, **_given(filters))
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def _row_count(generation: str, scope: Scope, is_demo: bool, mart: str, filters: Mapping[str, Filter]) -> int:
+    return (
+        Warehouse.at(Path(generation)).for_person(scope).row_count(mart, is_demo=is_demo, **_given(filters))
+    )
 
 
 def _given(filters: Mapping[str, Filter]) -> dict[str, Any]:

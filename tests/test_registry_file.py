@@ -57,7 +57,7 @@ def test_a_typo_in_a_key_names_file_line_and_nearest_key() -> None:
         ('cap_usd: "50.00"', 'reason: "none"', "give cap_usd as a number, or unlimited: true with a reason"),
         ("over: 100", "over: 100, at_least: 5", "give exactly one of over, at_least, one_of"),
         ("model: sim:triage", "model: sim:triag", "has no scenario 'triag'; the nearest one is 'triage'"),
-        ("model: sim:triage", "model: gpt:x", "provider 'gpt' is not known"),
+        ("model: sim:triage", "model: opnai-chat:x", "The nearest one is 'openai-chat'"),
         ("argument: amount_usd", "argument: amount", "has no argument 'amount'; nearest: 'amount_usd'"),
         ("tools:lookup_order", "tools:lookup_ordr", "has no function lookup_ordr"),
     ],
@@ -111,6 +111,13 @@ def test_a_high_risk_agent_without_approval_rule_and_an_agent_without_wallet_are
     assert warnings_of(bad) == [
         "agent refund-agent is of high risk and may not start: no approval rule on refund_payment",
         "agent triage-agent may not start: neither it nor team support has a wallet",
+    ]
+
+
+def test_an_agent_of_another_provider_may_be_declared_and_is_said_to_run_elsewhere() -> None:
+    declared = registry(("model: sim:triage", "model: anthropic:claude-haiku-4-5"))
+    assert warnings_of(declared) == [
+        "agent triage-agent runs elsewhere: anthropic:claude-haiku-4-5 is not called by this release"
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.agent.models import provider_name
+from runner.agent.models import DECLARABLE_PROVIDERS, provider_name
 from runner.agent.scenarios import SCENARIOS
 from runner.agent.tools import Binding, bind
 from runner.control.registry import Agent, Registry, ToolUse, nearest
@@ -36,6 +36,8 @@ def warnings_of(registry: Registry) -> list[str]:
     found = []
     wallets = {budget.wallet for budget in registry.budgets}
     for agent_id, agent in registry.agents.items():
+        if agent.provider in DECLARABLE_PROVIDERS:
+            found.append(f"agent {agent_id} runs elsewhere: {agent.model} is not called by this release")
         open_tools = ungated_tools(freeze(registry, agent))
         if agent.risk.risk_class == "high" and open_tools:
             found.append(
@@ -63,6 +65,8 @@ def _problems(registry: Registry) -> Iterator[tuple[Place, str]]:
 
 def _model_problems(agent_id: str, agent: Agent) -> Iterator[tuple[Place, str]]:
     here: Place = ("agents", agent_id, "model")
+    if agent.provider in DECLARABLE_PROVIDERS:
+        return
     try:
         provider = provider_name(agent.model)
     except ModelUnusable as error:

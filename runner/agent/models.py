@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # One attempt may take this long; a hold lives longer (runner.control.wallet.HOLD_LIFETIME).
 ATTEMPT_TIMEOUT_S = 120.0
 _OPENAI_HOST = "api.openai.com"
+# Agents on these may be declared, so that the inventory is whole, though they run elsewhere.
+DECLARABLE_PROVIDERS = ("openai", "anthropic", "google", "bedrock", "azure", "ollama", "mistral", "groq")
 
 
 def provider_name(model: str) -> str:
@@ -33,11 +35,15 @@ def provider_name(model: str) -> str:
     if prefix == "openai-chat":
         host = urlsplit(os.environ.get("OPENAI_BASE_URL") or f"https://{_OPENAI_HOST}/v1").hostname
         return "openai" if host == _OPENAI_HOST else "openai-compatible"
-    raise ModelUnusable(
-        model,
-        f"provider {prefix!r} is not known",
-        "Use sim:<scenario> or openai-chat:<model> in registry.yaml.",
-    )
+    if prefix in DECLARABLE_PROVIDERS:
+        raise ModelUnusable(
+            model,
+            f"this release does not call provider {prefix!r} itself",
+            "Declare it as openai-chat:<model> with an OpenAI-compatible endpoint, or as sim:<scenario>.",
+        )
+    close = nearest(prefix, ["sim", "openai-chat", *DECLARABLE_PROVIDERS])
+    hint = f"The nearest one is {close!r}." if close else "Use sim:<scenario> or openai-chat:<model>."
+    raise ModelUnusable(model, f"provider {prefix!r} is not known", hint)
 
 
 def check_model(model: str) -> None:

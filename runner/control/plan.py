@@ -59,7 +59,8 @@ def plan_changes(
     changes += _differences("budgets", *wallets)
     prices = [_by_id(one, "prices", "model") for one in (applied, declared)]
     changes += _differences("prices", *prices)
-    aliases = [_by_id(one, "aliases", "source_agent", "source_domain") for one in (applied, declared)]
+    keys = ("source_agent", "source_domain", "model", "file")
+    aliases = [_by_id(one, "aliases", *keys) for one in (applied, declared)]
     changes += _differences("aliases", *aliases)
     return Plan(changes=tuple(changes), notes=tuple(_notes(applied, declared, statuses or {})))
 

@@ -235,6 +235,8 @@ class Alias(Declared):
 
     source_agent: str
     source_domain: str | None = None
+    model: str | None = None
+    file: str | None = None
     team: Name
     agent: Name
 

@@ -31,10 +31,10 @@ def request_run(control: Control, agent_id: str, task: str, person_id: str) -> s
         control.known_person(registry, person_id)
         state = find_agent(tx.sql, registry, agent_id)
         version = control.version(tx.sql, agent_id, state.agent_version)
-        check_model(version.frozen.model)
         run = _new_run(tx, registry, state, version, task, person_id)
         stop = refusal(registry, state, version.frozen, person_id, tx.now)
         if stop is None:
+            check_model(version.frozen.model)
             price = control.price(registry, version.frozen)
             stop = _by_wallets(tx, registry, run, version.frozen, price)
         if stop:

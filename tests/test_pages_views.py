@@ -189,6 +189,18 @@ def test_an_unknown_word_in_the_url_is_ignored() -> None:
     assert len(app.dataframe[0].value) > 0
 
 
+def test_an_export_just_made_is_not_offered_to_the_next_person() -> None:
+    app = opened("log_export", LEAD, table="dim_agents", format="csv")
+    app.button[0].click().run()
+    assert not app.exception
+    assert "exported, complete" in app.success[0].value
+    assert len(app.get("download_button")) >= 2
+    app.selectbox(key="person_switch").select(MANAGERS["sales"]).run()
+    assert not app.exception
+    assert len(app.success) == 0
+    assert len(app.get("download_button")) == 0
+
+
 def test_without_a_build_the_pages_say_which_command_makes_one(
     workspace: Workspace, tmp_path, monkeypatch
 ) -> None:

@@ -40,6 +40,7 @@ def render() -> None:
     rows = page.row_count(mart, **filters)
     st.markdown(_sentence(offered[mart], rows, filters, period))
     export_panel(page, mart, filters, rows)
+    st.caption(_log(page))
     preview, meanings, before = st.tabs(["Rows", "Columns", "Past exports"])
     with preview:
         _preview(page, mart, filters, rows, columns)
@@ -47,6 +48,19 @@ def render() -> None:
         _columns(page, mart, columns)
     with before:
         past_exports(page)
+
+
+def _log(page: Page) -> str:
+    """What the build was made from: events, and the signed checkpoint it goes up to."""
+    build = page.ask("freshness").row(0, named=True)
+    told = f"Build {page.built().build_id} read {plural(build['event_count'], 'event')} of the log"
+    if not build["checkpoint_size"]:
+        return (
+            f"{told}; no signed checkpoint yet (`fleetbook notarise`). `fleetbook verify` recomputes the log."
+        )
+    root = str(build["checkpoint_root"])[:16]
+    size = plural(build["checkpoint_size"], "manifest line")
+    return f"{told}; signed checkpoint of {size}, root {md_escape(root)}…. `fleetbook verify` recomputes it."
 
 
 def _place(mart: str) -> int:

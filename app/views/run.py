@@ -69,7 +69,8 @@ def _head(page: Page, events: Sequence[Row], known: Row | None) -> None:
     )
     left, right = st.columns([4, 1], vertical_alignment="center")
     left.markdown(
-        f"**{md_escape(agent_id)}**{md_escape(version)} of {md_escape(page.team(first.get('team_id')))} "
+        f"**{md_escape(page.agent_names().get(agent_id, agent_id))}**{md_escape(version)} "
+        f"of {md_escape(page.team(first.get('team_id')))} "
         f"{who}· asked {moment(asked, page.zone)} · {md_escape(state)}",
         help=moment_utc(asked),
     )

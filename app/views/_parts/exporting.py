@@ -66,12 +66,13 @@ def export_panel(page: Page, mart: str, filters: dict[str, str | dt.date], rows:
             "Choose Parquet, or narrow the filter."
         )
     if _MADE in st.session_state:
-        _made(*st.session_state[_MADE])
+        _made(page, mart, *st.session_state[_MADE])
 
 
-def _made(export: Export, event_id: str) -> None:
+def _made(page: Page, mart: str, export: Export, event_id: str) -> None:
+    """The export just made, for the person who made it: the switch may have changed who looks."""
     manifest = export.manifest
-    if not export.data_file.exists():
+    if (manifest.person_id, manifest.mart) != (page.person.person_id, mart) or not export.data_file.exists():
         return
     st.success(
         f"{plural(manifest.row_count, 'row')} exported, complete. SHA-256 of the file "

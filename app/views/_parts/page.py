@@ -189,7 +189,7 @@ def heading(title: str, question: str = "") -> None:
     st.title(title, anchor=False)
     told = " · ".join(part for part in (question, freshness(page)) if part)
     if page.is_demo:
-        st.markdown(f"{DEMO_BANNER} :small[:gray[Generated, nothing here happened · {told}]]")
+        st.markdown(f"{DEMO_BANNER} :small[:gray[invented company, no real money · {told}]]")
     else:
         st.caption(told)
 

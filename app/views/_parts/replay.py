@@ -15,6 +15,7 @@ NameOf = Callable[[object], str]
 Lane = Literal["people", "model", "tools", "waiting"]
 LANES: tuple[Lane, ...] = ("people", "model", "tools", "waiting")
 NANO = 1_000_000_000
+_VERDICTS = {"approved_changed": "approved with changes"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +30,15 @@ class Text:
 class Step:
     """One thing that happened: its facts (label and value), its texts, and its place on the timeline.
 
-    ``ended_at`` is None while the result is missing; ``is_bad`` marks failures and refusals.
+    ``active_from`` is when the work itself began (a call after its approval); ``ended_at`` is None while
+    the result is missing; ``is_bad`` marks failures and refusals.
     """
 
     icon: str
     title: str
     lane: Lane
     started_at: dt.datetime
+    active_from: dt.datetime
     ended_at: dt.datetime | None
     facts: tuple[tuple[str, str], ...] = ()
     texts: tuple[Text, ...] = ()
@@ -117,6 +120,7 @@ def _call(events: list[Event], name_of: NameOf) -> Step:
         facts,
         [("Arguments", asked), ("Result", ended)],
         is_bad=outcome not in ("succeeded", "none yet"),
+        active_from=_begun(ended),
     )
 
 
@@ -125,7 +129,8 @@ def _approval(events: list[Event], name_of: NameOf) -> Step:
     shown, expired = _first(events, "approval_shown"), _first(events, "approval_expired")
     used = _first(events, "approval_consumed")
     known = _merged(asked, decided)
-    verdict = words(str(decided["decision"])) if decided else "expired" if expired else "waiting"
+    answer = str(decided["decision"]) if decided else "expired" if expired else "waiting"
+    verdict = _VERDICTS.get(answer, words(answer))
     facts = [
         ("rule", str(known.get("approval_rule") or "")),
         ("decided by", name_of(decided.get("person_id")) if decided else ""),
@@ -138,13 +143,14 @@ def _approval(events: list[Event], name_of: NameOf) -> Step:
     ]
     return _step(
         ":material/approval:",
-        f"Approval {verdict}",
+        f"Approval: {verdict}",
         "people",
         events,
         decided or expired,
         facts,
         [("Changed arguments", decided)] if decided and decided["decision"] == "approved_changed" else [],
         is_bad=verdict in ("rejected", "expired"),
+        active_from=at(shown) if shown else None,
     )
 
 
@@ -258,12 +264,15 @@ def _step(
     texts: Sequence[tuple[str, Event | None]],
     *,
     is_bad: bool = False,
+    active_from: dt.datetime | None = None,
 ) -> Step:
+    began = min(at(event) for event in events)
     return Step(
         icon=icon,
         title=title,
         lane=lane,
-        started_at=min(at(event) for event in events),
+        started_at=began,
+        active_from=active_from or began,
         ended_at=at(last) if last else None,
         facts=tuple(fact for fact in facts if fact[1]),
         texts=tuple(
@@ -273,6 +282,12 @@ def _step(
         ),
         is_bad=is_bad,
     )
+
+
+def _begun(ended: Event | None) -> dt.datetime | None:
+    """When a finished call began to work: its end less its duration; None when that is not recorded."""
+    worked = _ns(ended, "duration_ns")
+    return None if ended is None or worked is None else at(ended) - dt.timedelta(milliseconds=worked)
 
 
 def _content(event: Event) -> str | None:

@@ -29,7 +29,7 @@ def timeline(page: Page, events: Sequence[Row]) -> None:
         charts.Span(
             lane=step.lane,
             label=step.title,
-            started_at=step.started_at,
+            started_at=step.active_from,
             ended_at=step.ended_at or page.now,
             colour=page.colours.bad if step.is_bad else _lane_colour(page, step.lane),
         )

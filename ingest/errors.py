@@ -7,6 +7,7 @@ IngestError
 ├── SegmentError        a sealed file is missing, torn or not what the manifest says
 ├── MaintenanceError    a compaction, pruning, erasure or hold cannot be done
 │   └── MaintenanceRefusal   the law, a hold or a rule forbids it
+├── EvidenceError       an evidence bundle cannot be made
 ├── NotaryError         the notary's key or memory cannot be used
 │   └── NotaryRefusal   the notary does not sign: the log does not continue what it signed before
 ├── RequestError        an OTLP request is no such request, or too large
@@ -70,6 +71,10 @@ class MaintenanceRefusal(MaintenanceError):
     """The law, a legal hold or a rule forbids what was asked; nothing was changed."""
 
     exit_code: ClassVar[int] = 1
+
+
+class EvidenceError(IngestError):
+    """An evidence bundle cannot be made."""
 
 
 class NotaryError(IngestError):

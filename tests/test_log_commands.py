@@ -6,13 +6,16 @@ import datetime as dt
 import json
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from app.cli import main
+from ingest.contract import parse_body
 from ingest.log.findings import FINDINGS
 from ingest.log.writer import LogWriter
+from ingest.reader import rows_where
 from ingest.workspace import Workspace
 from tests.log_events import started, write_runs
 
@@ -177,3 +180,17 @@ def test_a_pruning_is_shown_first_and_refused_below_the_floor(
     code, out, _ = fleetbook(*delete, "--reason", "retention policy 4")
     assert (code, "Deleted and recorded, with 0 texts." in out) == (0, True)
     assert not list(workspace.lake_dir.rglob("*.parquet"))
+
+
+def test_evidence_is_written_and_the_log_records_it(
+    workspace: Workspace, fleetbook: Command, tmp_path: Path
+) -> None:
+    write_runs(workspace, "r1", 4, payload_every=2)
+    fleetbook("notarise")
+    code, out, _ = fleetbook("evidence", str(tmp_path / "bundle"), "--run", "r1", "--as", "helena")
+    assert (code, "4 events, 2 texts, with proofs." in out) == (0, True)
+    (table,) = rows_where(workspace, ["event_type", "body"], "event_type", "export_created")
+    event = parse_body(table["body"][0].as_py())
+    digest = sha256((tmp_path / "bundle" / "bundle.json").read_bytes()).hexdigest()
+    assert (event["person_id"], event["row_count"], event["content_sha256"]) == ("helena", 4, digest)
+    assert fleetbook("evidence", str(tmp_path / "b"), "--run", "r2", "--as", "helena")[0] == 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands import log_keep
+from app.commands import evidence, log_keep
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     log = typer.Typer(no_args_is_help=True, help="The event log.")
     log.command("status")(log_status)
     log_keep.register(log)
+    evidence.register(app)
     app.add_typer(log, name="log")
 
 

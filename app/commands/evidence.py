@@ -1,0 +1,73 @@
+"""``fleetbook evidence``: what an auditor or an authority gets, with its proofs and its own verifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``fleetbook evidence`` to the command line."""
+    app.command("evidence")(evidence)
+
+
+def evidence(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for the bundle.")],
+    person: Annotated[str, typer.Option("--as", metavar="PERSON", help="Person who takes it out.")],
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Events of this run.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="AGENT", help="Events of this agent.")] = None,
+    month: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="Events of this month (UTC).")] = None,
+    without_texts: Annotated[
+        bool, typer.Option("--without-texts", help="Leave prompt, answer, argument and result texts out.")
+    ] = False,
+) -> None:
+    """Write events, texts, proofs and a verifier that needs no Fleetbook into a folder. The log records it.
+
+    Ends with 1 when some of the events are not signed yet and were left out.
+    """
+    from app.commands.log_keep import require_keeper
+    from ingest.contract import new_event_id
+    from ingest.evidence import Scope, make_bundle
+    from ingest.log.writer import LogWriter, utc_now
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    require_keeper(workspace, person, "No evidence made")
+    scope = Scope(run_id=run, agent_id=agent, month=month)
+    bundle = make_bundle(workspace, scope, out, with_texts=not without_texts)
+    now = utc_now()
+    with LogWriter(workspace, recorded_via="app", process_name="fleetbook evidence") as writer:
+        event_id = new_event_id(now)
+        writer.append(
+            [
+                {
+                    "event_id": event_id,
+                    "event_type": "export_created",
+                    "occurred_at": now,
+                    "actor_id": person,
+                    "person_id": person,
+                    "export_id": event_id,
+                    "export_format": "evidence",
+                    "row_count": bundle.event_count,
+                    "content_sha256": bundle.content_sha256,
+                    "filter_text": _canonical({**scope.parts, "texts": str(bundle.text_count)}),
+                }
+            ]
+        )
+    typer.echo(f"{bundle.folder}: {bundle.event_count:,} events, {bundle.text_count:,} texts, with proofs.")
+    typer.echo(f"Check it anywhere: python {bundle.folder / 'verify.py'} --vkey KEY (needs cryptography).")
+    if bundle.unsigned_count:
+        typer.echo(
+            f"{bundle.unsigned_count:,} events are not sealed and signed yet and were left out: "
+            "run `fleetbook notarise` and make the evidence again.",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def _canonical(parts: dict[str, str]) -> str:
+    import json
+
+    return json.dumps(parts, sort_keys=True, separators=(",", ":"))

@@ -3,8 +3,8 @@
 Needs Python 3.11 and the package ``cryptography``. It computes again: the notary's signature on the
 checkpoint, the Merkle proof of each segment line, the hash chain of the events up to the head that the line
 states, and the commitment of each text. Give the notary's public key as you know it with --vkey: the key in
-the bundle proves nothing about who signed. Ends with 0 when everything holds, 1 with findings, 2 when it could
-not be checked.
+the bundle proves nothing about who signed. Ends with 0 when everything holds, 1 with findings, 2 when it
+could not be checked.
 It cannot show that the bundle is complete; `fleetbook verify` on the whole log does.
 """
 

@@ -194,3 +194,16 @@ def test_evidence_is_written_and_the_log_records_it(
     digest = sha256((tmp_path / "bundle" / "bundle.json").read_bytes()).hexdigest()
     assert (event["person_id"], event["row_count"], event["content_sha256"]) == ("helena", 4, digest)
     assert fleetbook("evidence", str(tmp_path / "b"), "--run", "r2", "--as", "helena")[0] == 2
+
+
+def test_a_checkpoint_is_kept_in_the_named_places(
+    workspace: Workspace, fleetbook: Command, tmp_path: Path
+) -> None:
+    write_runs(workspace, "r1", 2)
+    code, note, error = fleetbook("notarise", "--to", str(tmp_path / "share"))
+    (file,) = (tmp_path / "share").iterdir()
+    assert (code, file.read_text(encoding="utf-8"), f"Kept: {file}" in error) == (0, note, True)
+    assert fleetbook("verify", "--against", str(file))[0] == 0
+    file.write_text("other\n", encoding="utf-8")
+    assert fleetbook("notarise", "--to", str(tmp_path / "share"))[0] == 1
+    assert fleetbook("notarise", "--to", f"git:{tmp_path}/none")[0] == 2

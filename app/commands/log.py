@@ -125,12 +125,21 @@ def notarise_log(
         Path | None,
         typer.Option(metavar="FILE", help="The notary's key file. Default: FLEETBOOK_NOTARY_KEY."),
     ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Also keep the checkpoint there: a folder, or git:URL#BRANCH; may be given several times.",
+        ),
+    ] = None,
 ) -> None:
     """Sign the state of the log. Keep a copy of what this prints where nobody who runs agents can change it.
 
-    Refuses, with exit code 1, a log that does not continue the one signed before.
+    Refuses, with exit code 1, a log that does not continue the one signed before, and a place that holds
+    another checkpoint of the same size.
     """
     from ingest.log.checkpoint import VKEY_FILE, notarise
+    from ingest.log.sinks import keep_checkpoint
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
@@ -141,6 +150,11 @@ def notarise_log(
     typer.echo(done.note, nl=False)
     state = "Signed" if done.is_new else "Nothing new since"
     typer.echo(f"{state}: {done.path} ({done.checkpoint.size} manifest lines).", err=True)
+    for place in to or ():
+        try:
+            typer.echo(f"Kept: {keep_checkpoint(done.note, done.path.name, place)}.", err=True)
+        except OSError as error:
+            _stop_unreadable(f"Signed, but not kept in {place}", error)
     typer.echo(f"Auditors need the public key once: {workspace.checkpoint_dir / VKEY_FILE}.", err=True)
 
 

@@ -19,7 +19,7 @@ GROUPS_AT_ONCE = 3
 # A second group starts only when it is worth it: small groups cost a third more CPU per span (measured).
 WORTH_BYTES = 256 << 10
 # A repeated span is known for this many spans of this process; the build removes later repetitions.
-REMEMBERED_EVENTS = 200_000
+REMEMBERED_EVENTS = 100_000
 # Groups stay small enough to be encoded in a fraction of a second.
 GROUP_BYTES = 8 << 20
 

@@ -45,18 +45,12 @@ def render() -> None:
 
 
 def _filters(page: Page) -> tuple[str | None, str | None, str | None, str]:
-    columns = st.columns([3, 2, 2, 2] if len(page.teams_seen) > 1 else [3, 2, 2])
-    with columns[0]:
-        text = controls.text("Search", "q", "Name, purpose, owner or model")
-    with columns[1]:
+    text = controls.text("Search", "q", "Name, purpose, owner or model")
+    with st.container(horizontal=True):
         risk = controls.select("Risk class", "risk", RISKS, anything="Any risk class")
-    with columns[2]:
         seen = page.ask("agents")["status"].drop_nulls().unique().sort().to_list()
         options = {status: words(status).capitalize() for status in seen} | {"none": "Not registered"}
         status = controls.select("Status", "status", options, anything="Any status")
-    if len(columns) < 4:
-        return None, risk, status, text
-    with columns[3]:
         return controls.team(page), risk, status, text
 
 

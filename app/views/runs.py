@@ -64,24 +64,14 @@ def render() -> None:
 
 
 def _filters(page: Page, period: Period) -> dict[str, Filter]:
-    top = st.columns([4, 2, 2])
-    with top[0]:
-        text = controls.text("Search", "q", "Run, agent, person, model or source")
-    with top[1]:
+    text = controls.text("Search", "q", "Run, agent, person, model or source")
+    with st.container(horizontal=True):
         result = controls.select("Result", "result", RESULTS, anything="Any result")
-    with top[2]:
-        order = controls.one_of_many("Order", "order", ORDERS)
-    low = st.columns(4 if len(page.teams_seen) > 1 else 3)
-    with low[0]:
         agent = controls.select("Agent", "agent", _agents(page), anything="Any agent")
-    with low[1]:
         model = controls.select("Model", "model", _models(page, period), anything="Any model")
-    with low[2]:
-        mark = controls.select("Mark", "mark", MARKS, anything="With or without marks")
-    team = None
-    if len(low) > 3:
-        with low[3]:
-            team = controls.team(page)
+        mark = controls.select("Mark", "mark", MARKS, anything="Any mark")
+        team = controls.team(page)
+        order = controls.one_of_many("Order", "order", ORDERS)
     kind, _, word = (result or "").partition(":")
     return {
         "text": text,

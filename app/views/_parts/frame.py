@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
-from app import charts, identity
+from app import identity, palette
 from app.desk import Person
 from app.errors import PRODUCT_ERRORS
 from app.labels import clock, md_escape, words
@@ -92,7 +92,7 @@ def _begin() -> Page:
         now=dt.datetime.now(dt.UTC),
         is_demo=is_demo,
         is_live_demo=place.workspace.is_demo,
-        colours=charts.palette(st.context.theme.type),
+        colours=palette.palette(st.context.theme.type),
     )
 
 

@@ -135,7 +135,7 @@ def definitions(page: Page, measures: Sequence[str], period: Period | None, **fi
 def _tile(now: Row, before: Row | None, runs: Number | None, period: Period | None) -> tiles.Tile:
     return tiles.Tile(
         label=_SHORT.get(str(now["measure"]), str(now["label"])),
-        shown=shown(now).replace(f"{labels.NBSP}USD", f"{labels.NBSP}:small[USD]"),
+        shown=shown(now),
         basis=basis(now) or _beside(now, runs, period),
         change=_change(now, before),
         meaning=str(now["definition"]),

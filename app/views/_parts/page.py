@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import streamlit as st
 
-from app import charts
+from app import palette
 from app.desk import Desk, Person, Wallet
 from app.labels import clock, md_escape
 from app.warehouse import Scope, Scoped, Statement, Warehouse
@@ -42,12 +42,12 @@ class Page:
     now: dt.datetime
     is_demo: bool
     is_live_demo: bool
-    colours: charts.Palette
+    colours: palette.Palette
 
     @property
     def team_colours(self) -> dict[str, str]:
         """Team to colour, the same on every page and for every person."""
-        return charts.team_colours(list(self.team_names), self.colours)
+        return palette.team_colours(list(self.team_names), self.colours)
 
     @property
     def teams_seen(self) -> dict[str, str]:

@@ -24,15 +24,15 @@ def show_runs(page: Page, rows: pl.DataFrame, *, key: str, with_agent: bool = Tr
             heading="When",
             kind="time",
             meaning="When it ended, else when it was asked for.",
-            width=134,
+            width=146,
         ),
         Column(
-            name="short", heading="Run", opens=True, meaning="Last characters of the run's id.", width=112
+            name="short", heading="Run", opens=True, meaning="Last characters of the run's id.", width=122
         ),
-        Column(name="agent", heading="Agent", width=165),
-        Column(name="result", heading="Result", meaning=docs["outcome"], width=125),
-        Column(name="who", heading="For", meaning=docs["actor_id"], width=115),
-        Column(name="cost_usd", heading="Cost", kind="money", meaning=docs["cost_usd"], width=100),
+        Column(name="agent", heading="Agent", width=160),
+        Column(name="result", heading="Result", meaning=docs["outcome"], width=115),
+        Column(name="who", heading="For", meaning=docs["actor_id"], width=112),
+        Column(name="cost_usd", heading="Cost", kind="money", meaning=docs["cost_usd"], width=110),
         Column(name="machine_ms", heading="Machine", kind="duration", meaning=docs["machine_ms"], width=95),
         Column(name="waiting_ms", heading="Waited", kind="duration", meaning=docs["waiting_ms"], width=72),
         Column(name="turn_count", heading="Turns", kind="count", meaning=docs["turn_count"], width=58),

@@ -8,7 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.labels import MINUS, UNKNOWN
+from app.labels import MINUS, NBSP, UNKNOWN
 
 Good = Literal["up", "down", "neither"]
 _COLOURS: dict[str, Literal["green", "red", "gray"]] = {"better": "green", "worse": "red", "": "gray"}
@@ -44,10 +44,11 @@ def row(tiles: Sequence[Tile], *, per_row: int = 4) -> None:
 
 def _tile(one: Tile) -> None:
     is_grey = one.is_small or one.shown == UNKNOWN
+    shown = one.shown.replace(f"{NBSP}USD", f"{NBSP}:small[USD]")
     with st.container(border=True, width="stretch", height="stretch", gap="xsmall"):
         st.metric(
             one.label,
-            f":gray[{one.shown}]" if is_grey else one.shown,
+            f":gray[{shown}]" if is_grey else shown,
             one.change or None,
             delta_color="gray" if is_grey else _COLOURS[one.verdict],
             delta_arrow="off",

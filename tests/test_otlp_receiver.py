@@ -379,6 +379,7 @@ def test_secrets_never_reach_the_disk(workspace: Workspace, capture: Capture) ->
         assert served.post_json(trace_json(span, resource={"service.name": SECRET})).json() == {}
         (row,) = served.stored()
     assert "[masked:model-api-key]" in row["span_json"]
+    assert row["masked_count"] == row["span_json"].count("[masked:") + (0 if capture == "off" else 2)
     for path in workspace.root.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
     assert not any(SECRET in str(value) for value in row.values())

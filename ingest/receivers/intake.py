@@ -15,7 +15,7 @@ from ingest.dialects.content import apart, labelled
 from ingest.dialects.texts import MAX_STRUCTURE_CHARACTERS
 from ingest.dialects.values import Attributes, first_name, object_of
 from ingest.log.writer import Payload, make_payload
-from ingest.masker import mask
+from ingest.masker import mask, masked_in
 from ingest.payloads import commitment
 from ingest.receivers.decode import Decoded, RawRecord
 from ingest.receivers.tokens import Token
@@ -40,6 +40,7 @@ class Prepared(NamedTuple):
     agent_name: str | None
     service_name: str | None
     person_id: str | None
+    masked_count: int = 0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -161,6 +162,7 @@ def _close(written: Written, texts: _Texts) -> None:
         occurred_at=occurred_at if isinstance(occurred_at, dt.datetime) else _EPOCH,
         run_id=run_id if isinstance(run_id, str) else None,
         subject_id=texts.person_id,
+        is_masked=True,
     )
     written.payloads.append(made.payload)
     for event in texts.events:
@@ -183,16 +185,21 @@ def _masked(records: Sequence[Prepared]) -> list[Prepared]:
     content = iter(cleaned[len(records) :])
     cleaned_names: dict[str | None, str | None] = {None: None}
     cleaned_names |= dict(zip(names, cleaned[len(records) + len(contents) :], strict=True))
-    return [
-        record._replace(
-            span_json=span_json,
-            content_json=None if record.content_json is None else next(content),
-            agent_name=cleaned_names[record.agent_name],
-            service_name=cleaned_names[record.service_name],
-            person_id=cleaned_names[record.person_id],
+    masked: list[Prepared] = []
+    for record, span_json in zip(records, cleaned, strict=False):
+        before = record.content_json
+        after = None if before is None else next(content)
+        masked.append(
+            record._replace(
+                span_json=span_json,
+                content_json=after,
+                agent_name=cleaned_names[record.agent_name],
+                service_name=cleaned_names[record.service_name],
+                person_id=cleaned_names[record.person_id],
+                masked_count=masked_in(record.span_json, span_json) + masked_in(before or "", after or ""),
+            )
         )
-        for record, span_json in zip(records, cleaned, strict=False)
-    ]
+    return masked
 
 
 def _event(token: Token, record: Prepared, now: dt.datetime) -> dict[str, Value]:
@@ -211,6 +218,7 @@ def _event(token: Token, record: Prepared, now: dt.datetime) -> dict[str, Value]
         "source_agent": record.agent_name,
         "source_domain": record.service_name,
         "span_json": record.span_json,
+        "masked_count": record.masked_count or None,
     }
     if content is not None and token.content_capture == "hashed":
         # The salt stays with the token: equal texts look equal, and whoever has a text can prove it.

@@ -21,6 +21,7 @@ from app.dbt_run import Marts, NodeDone, Report, Stopped
 from app.errors import BuildFailed
 from app.generations import BuildFolder
 from app.spans import write_mapped
+from ingest.importers.alias_rows import write_aliases
 from ingest.reader import Snapshot, snapshot
 from ingest.workspace import Workspace
 
@@ -29,6 +30,7 @@ PROJECT = REPOSITORY / "dbt_project"
 MANIFEST = "manifest.json"
 RUN_RESULTS = "run_results.json"
 MAPPED_SPANS = "mapped-spans.parquet"
+ALIASES = "aliases.parquet"
 
 
 class Step(NamedTuple):
@@ -112,6 +114,7 @@ def _read_log(workspace: Workspace, folder: BuildFolder) -> Snapshot:
         except OSError:
             link.symlink_to(file)
     write_mapped(workspace, log.files, folder.input / MAPPED_SPANS)
+    write_aliases(workspace, folder.input / ALIASES)
     return log
 
 

@@ -23,6 +23,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.worker",
     "app.commands.log",
     "app.commands.imports",
+    "app.commands.adopt",
     "app.commands.otlp",
     "app.commands.build",
     "app.commands.exports",

@@ -259,6 +259,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("tool_rule_set", "registry", "A tool of an agent version and its approval rule.", ("agent_id", "agent_version", "tool_name", "tool_effect"), ("approval_rule", "approver_role")),
     _event("role_granted", "registry", "A role may do an action (or may not, where grant_effect is deny) on an agent, a team's agents, or in its scope.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "scope", "grant_effect", "reason")),
     _event("role_revoked", "registry", "A grant was taken back.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "reason")),
+    _event("alias_declared", "registry", "A name by which outside agents call themselves, and where their runs belong. The builder makes it from registry.yaml, in the file's order, so that a new alias also finds older runs; it is no event of the log.", ("rule_id",), ("source_agent", "source_domain", "requested_model", "source_file")),
     _event("owner_changed", "registry", "An agent has a new owner or deputy.", ("agent_id", "owner_id"), ("deputy_id", "reason")),
     _event("person_removed", "registry", "A person is no longer declared and may do nothing.", ("person_id",)),
     _event("status_changed", "lifecycle", "An agent's status was decided.", ("agent_id", "status"), ("reason", "person_id")),

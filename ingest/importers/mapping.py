@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -87,9 +87,12 @@ class Mappings:
 
 def outside_agent_id(source_agent: str, model: str) -> str:
     """Id of an unregistered agent: own name and model in the letters of an id (``llm_agent-on-gpt-4-1``)."""
-    name = f"{source_agent}-on-{model}" if model else source_agent
-    slug = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-_")
-    return slug[:MAX_ID_CHARS].rstrip("-_") or "unnamed"
+    names = [_slug(name) for name in (source_agent, model)]
+    return "-on-".join(name for name in names if name)[:MAX_ID_CHARS].rstrip("-_") or "unnamed"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-_")
 
 
 def load_mappings(
@@ -108,6 +111,18 @@ def load_mappings(
             # An alias may give an outside agent an id of its own; its team must be there.
             directory.check(entry.team, None if entry in aliases else entry.agent, entry.where)
     return Mappings(entries, directory)
+
+
+def aliases(workspace: Workspace) -> list[Entry]:
+    """The registry's aliases in order, each with its team. Raises MappingError as :func:`load_mappings`."""
+    directory, entries = _registry(workspace.registry_file)
+    for entry in entries:
+        if directory:
+            directory.check(entry.team, None, entry.where)
+    return [
+        entry if entry.team or not directory else replace(entry, team=directory.agents.get(entry.agent or ""))
+        for entry in entries
+    ]
 
 
 def _entry(match: Mapping[str, str], team: str | None, agent: str | None, where: str) -> Entry:

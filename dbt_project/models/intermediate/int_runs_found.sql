@@ -16,13 +16,30 @@ known as (
     select * from {{ ref('int_runs_seen') }}
 ),
 
+-- an outside run that nobody claimed when it came in belongs where the first fitting alias says
+aliased as (
+    select
+        requests.run_id,
+        aliases.team_id,
+        aliases.agent_id
+    from requests
+    inner join {{ ref('stg_events__aliases') }} as aliases
+        on
+            requests.source_agent = coalesce(aliases.source_agent, requests.source_agent)
+            and coalesce(requests.source_domain, '') = coalesce(aliases.source_domain, requests.source_domain, '')
+            and coalesce(requests.requested_model, '') = coalesce(aliases.requested_model, requests.requested_model, '')
+            and coalesce(requests.source_file, '') = coalesce(aliases.source_file, requests.source_file, '')
+    where requests.team_id is null and requests.recorded_via like 'import:%'
+    qualify row_number() over (partition by requests.run_id order by aliases.position) = 1
+),
+
 found as (
     select
         known.run_id,
         coalesce(requests.parent_run_id, known.parent_run_id) as parent_run_id,
         coalesce(requests.conversation_id, known.conversation_id) as conversation_id,
-        coalesce(requests.team_id, known.team_id) as team_id,
-        coalesce(requests.agent_id, known.agent_id) as agent_id,
+        coalesce(requests.team_id, known.team_id, aliased.team_id) as team_id,
+        coalesce(aliased.agent_id, requests.agent_id, known.agent_id) as agent_id,
         coalesce(requests.agent_version, known.agent_version) as agent_version,
         coalesce(requests.actor_id, known.actor_id) as actor_id,
         coalesce(requests.recorded_via, known.recorded_via) as recorded_via,
@@ -42,6 +59,7 @@ found as (
         known.event_count
     from known
     left join requests on requests.run_id = known.run_id
+    left join aliased on aliased.run_id = known.run_id
 ),
 
 -- a parent that is not in the log cannot hold the run's cost: such a run stands for itself

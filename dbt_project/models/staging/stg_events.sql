@@ -13,6 +13,7 @@ events as (
         writer_id is not null as is_logged,
         occurred_at
     from source
+    where event_type <> 'alias_declared'
 )
 
 select * from events

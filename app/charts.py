@@ -9,49 +9,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from app.labels import duration, money
-
-
-@dataclass(frozen=True, kw_only=True)
-class Palette:
-    """Colours of one theme (light or dark), as hex."""
-
-    series: tuple[str, ...]
-    accent: str
-    muted: str
-    faint: str
-    text: str
-    background: str
-    good: str
-    fair: str
-    bad: str
-    off: str
-
-
-# Series: Okabe and Ito (2008), told apart with every common colour vision deficiency; also in config.toml.
-LIGHT = Palette(
-    series=("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"),
-    accent="#1F5F99",
-    muted="#5B6875",
-    faint="#E6EAEE",
-    text="#1B2530",
-    background="#FFFFFF",
-    good="#0072B2",
-    fair="#E69F00",
-    bad="#D55E00",
-    off="#B8C0C8",
-)
-DARK = Palette(
-    series=("#4FA8E0", "#F0B53C", "#3CC49A", "#E3A0C6", "#8FD0F5", "#F08A4B"),
-    accent="#6FB3E8",
-    muted="#9AA7B4",
-    faint="#26303A",
-    text="#E4E9EE",
-    background="#10161C",
-    good="#4FA8E0",
-    fair="#F0B53C",
-    bad="#F08A4B",
-    off="#55626F",
-)
+from app.palette import Palette, outcome_colours
 
 CONFIG = {"displayModeBar": False, "responsive": True}
 """Options for ``st.plotly_chart``: no tool bar, no zoom by accident."""
@@ -65,26 +23,6 @@ OUTCOME_WORDS = {
     "failed": "failed, stopped or lost",
     "cancelled": "cancelled or expired",
 }
-
-
-def palette(theme: str | None) -> Palette:
-    """The palette of a theme named ``light`` or ``dark``; light when it is not known."""
-    return DARK if theme == "dark" else LIGHT
-
-
-def outcome_colours(colours: Palette) -> dict[str, str]:
-    """Outcome to colour; the same four everywhere."""
-    return {
-        "clean": colours.good,
-        "intervened": colours.fair,
-        "failed": colours.bad,
-        "cancelled": colours.off,
-    }
-
-
-def team_colours(team_ids: Sequence[str], colours: Palette) -> dict[str, str]:
-    """Team to colour by its place among all teams of the directory, so that it keeps it on every page."""
-    return {team: colours.series[index % len(colours.series)] for index, team in enumerate(sorted(team_ids))}
 
 
 def plain(text: str) -> str:
@@ -140,6 +78,16 @@ class Series:
     amounts: Sequence[float | None]
 
 
+def _over(days: Sequence[dt.date], one: Series, hover: str, unit: str) -> dict[str, object]:
+    """What a bar and a line of a series over days have in common."""
+    return {
+        "x": list(days),
+        "y": list(one.amounts),
+        "name": plain(one.name),
+        "hovertemplate": f"%{{y:{hover}}}{unit}",
+    }
+
+
 def stacked_days(
     days: Sequence[dt.date],
     series: Sequence[Series],
@@ -152,13 +100,7 @@ def stacked_days(
     figure = _figure(colours, 280, legend=len(series) > 1)
     for one in series:
         figure.add_trace(
-            go.Bar(
-                x=list(days),
-                y=list(one.amounts),
-                name=plain(one.name),
-                marker={"color": one.colour, "line": {"width": 0}},
-                hovertemplate=f"%{{y:{hover}}}{unit}",
-            )
+            go.Bar(marker={"color": one.colour, "line": {"width": 0}}, **_over(days, one, hover, unit))
         )
     figure.update_layout(barmode="stack")
     figure.update_yaxes(ticksuffix=unit)
@@ -180,13 +122,10 @@ def lines(
     for one in series:
         figure.add_trace(
             go.Scatter(
-                x=list(days),
-                y=list(one.amounts),
-                name=plain(one.name),
                 mode="lines",
                 connectgaps=False,
                 line={"color": one.colour, "width": 2},
-                hovertemplate=f"%{{y:{hover}}}{unit}",
+                **_over(days, one, hover, unit),
             )
         )
     _date_axis(figure, days)

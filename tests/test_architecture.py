@@ -14,7 +14,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("ingest", "runner", "app")
-VIEWS_MAY_IMPORT = {"warehouse", "desk", "charts", "labels", "identity", "export", "errors", "views"}
+VIEWS_MAY_IMPORT = {
+    "warehouse",
+    "desk",
+    "charts",
+    "palette",
+    "labels",
+    "identity",
+    "export",
+    "errors",
+    "views",
+}
 HEAVY = {"streamlit", "dbt", "duckdb", "polars", "pandas", "plotly", "pydantic_ai", "openai", "sqlalchemy"}
 MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 60

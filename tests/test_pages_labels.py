@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import charts, labels
+from app import charts, labels, palette
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -93,7 +93,7 @@ def test_escaped_text_keeps_no_active_markdown_character(text: str) -> None:
 
 def test_a_label_of_a_chart_keeps_no_tag_and_no_template() -> None:
     figure = charts.ranked(
-        ["<a href='http://evil.test'>x</a> %{x}"], [1.0], charts.LIGHT, bar_colours=["#000000"]
+        ["<a href='http://evil.test'>x</a> %{x}"], [1.0], palette.LIGHT, bar_colours=["#000000"]
     )
     drawn = figure.to_json()
     assert "<a" not in drawn
@@ -101,13 +101,13 @@ def test_a_label_of_a_chart_keeps_no_tag_and_no_template() -> None:
 
 
 def test_a_team_keeps_its_colour_whatever_else_is_shown() -> None:
-    everyone = charts.team_colours(["support", "finance", "sales"], charts.LIGHT)
-    assert everyone == charts.team_colours(["sales", "support", "finance"], charts.LIGHT)
+    everyone = palette.team_colours(["support", "finance", "sales"], palette.LIGHT)
+    assert everyone == palette.team_colours(["sales", "support", "finance"], palette.LIGHT)
     assert len(set(everyone.values())) == 3
 
 
 def test_the_free_part_of_a_wallet_bar_is_never_negative() -> None:
     bar = charts.WalletBar(name="team", spent_usd=12, held_usd=1, cap_usd=10)
-    figure = charts.wallets([bar], charts.LIGHT)
+    figure = charts.wallets([bar], palette.LIGHT)
     bars = [trace.x[0] for trace in figure.data if trace.type == "bar"]
     assert bars == [12, 1, 0]

@@ -32,7 +32,7 @@ SENTENCE = (
     "check the stock level of item and tell them when a new one can be sent the invoice shows two positions"
 )
 WORDS = SENTENCE.split(" ")
-TEMPLATES = 12  # one text again and again would be compressed away
+DIFFERENT_RUNS = 512  # the same texts again and again would be compressed away
 
 
 @dataclass(frozen=True)
@@ -283,7 +283,7 @@ def send_from_threads(
     port: int, token: str, *, connections: int, runs: int, seconds: float, keep_ids: bool = False
 ) -> Sent:
     """Several senders at once, ``runs`` runs a request; what they did, together."""
-    templates = [Template(runs, seed) for seed in range(TEMPLATES)]
+    templates = [Template(runs, seed) for seed in range(max(4, DIFFERENT_RUNS // runs))]
     together = Sent()
     with ThreadPoolExecutor(connections) as pool:
         jobs = [

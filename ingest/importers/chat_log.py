@@ -16,6 +16,7 @@ from ingest.errors import SourceError
 from ingest.importers.chat_run import ChatRun
 from ingest.importers.chat_shape import Exchange
 from ingest.importers.draft import attempt
+from ingest.importers.facts import SHAPE_ERRORS
 from ingest.importers.formats import Item, Reading, Rejected
 from ingest.importers.lines import read_lines
 from ingest.importers.probe import Probe
@@ -45,7 +46,7 @@ class ChatLog:
             try:
                 exchange = None if line.problem else msgspec.convert(line.value, type=Exchange)
                 problem = line.problem
-            except msgspec.ValidationError as error:
+            except SHAPE_ERRORS as error:
                 exchange, problem = None, str(error)
             if exchange is None:
                 yield Rejected(position=line.number, source_run_id="", reason=problem, raw=line.text)

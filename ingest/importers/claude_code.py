@@ -16,6 +16,7 @@ from ingest.errors import SourceError
 from ingest.importers.claude_run import TranscriptDraft
 from ingest.importers.claude_shape import Line
 from ingest.importers.draft import attempt
+from ingest.importers.facts import SHAPE_ERRORS
 from ingest.importers.formats import ImportedRun, Item, Reading, Rejected
 from ingest.importers.lines import read_lines
 from ingest.importers.probe import Probe
@@ -44,7 +45,7 @@ class ClaudeCode:
         for number, record, text, problem in _records(source):
             try:
                 line = None if problem else _convert(record)
-            except msgspec.ValidationError as error:
+            except SHAPE_ERRORS as error:
                 problem, line = str(error), None
             if problem:
                 yield Rejected(position=number, source_run_id="", reason=problem, raw=text)

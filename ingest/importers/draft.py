@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-import msgspec
-
 from ingest.contract import Value, derived_event_id, validate
 from ingest.errors import ContractError
 from ingest.importers.facts import (
+    SHAPE_ERRORS,
     Approval,
     Counts,
     Identity,
@@ -298,10 +297,13 @@ def attempt(
     """
     try:
         return build()
-    except (msgspec.ValidationError, MalformedError, TimeError) as error:
-        return Rejected(
-            position=position,
-            source_run_id=source_run_id if is_unicode(source_run_id) else "",
-            reason=str(error),
-            raw=raw if isinstance(raw, str) else json.dumps(raw),
-        )
+    except RecursionError:
+        reason, raw = "a value is nested too deeply", ""
+    except (*SHAPE_ERRORS, MalformedError, TimeError) as error:
+        reason = str(error)
+    return Rejected(
+        position=position,
+        source_run_id=source_run_id if is_unicode(source_run_id) else "",
+        reason=reason,
+        raw=raw if isinstance(raw, str) else json.dumps(raw),
+    )

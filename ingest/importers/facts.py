@@ -7,7 +7,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+import msgspec
+
 from ingest.importers.times import Moment
+
+# What msgspec raises for a value of another shape, and for text with half a surrogate pair.
+SHAPE_ERRORS = (msgspec.ValidationError, UnicodeEncodeError)
 
 
 class MalformedError(Exception):

@@ -1,8 +1,7 @@
 """Our own run format, for everybody whose tool no importer reads: one JSON object per line is one run.
 
-These classes are the format: the reader, the validator, ``docs/run.schema.json`` and the tables in
-``docs/importing.md`` are made from them. Unknown keys are errors, so that a mistyped one is not lost. What is
-left out is unknown, never 0.
+These classes are the format: reader, validator and ``docs/run.schema.json`` are made from them. Unknown keys
+are errors, so that a mistyped one is not lost. What is left out is unknown, never 0.
 
 ``python -m ingest.importers.fleetbook_shape --write`` makes the schema again; ``--check`` fails when it is
 stale.

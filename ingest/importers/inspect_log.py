@@ -10,6 +10,7 @@ import msgspec
 from ingest.errors import SourceError
 from ingest.importers.archive import Archive
 from ingest.importers.draft import attempt
+from ingest.importers.facts import SHAPE_ERRORS
 from ingest.importers.formats import Declared, Item, Reading, Rejected
 from ingest.importers.inspect_run import sample_run
 from ingest.importers.inspect_shape import Header
@@ -103,7 +104,7 @@ def _json_header(source: SourceFile) -> Header:
 def _header(source: SourceFile, raw: Json) -> Header:
     try:
         return msgspec.convert(raw, type=Header)
-    except msgspec.ValidationError as error:
+    except SHAPE_ERRORS as error:
         raise _not_inspect(source, f"its header is of another shape ({error})") from error
 
 

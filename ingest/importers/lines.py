@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingest.errors import SourceError
-from ingest.importers.source import MAX_VALUE_CHARS, Json, SourceFile, damage_named
+from ingest.importers.source import MAX_VALUE_CHARS, Json, SourceFile, damage_named, unknown
 
-_DECODER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(parse_constant=unknown)
 _SPACE = " \t\r\n"
 
 

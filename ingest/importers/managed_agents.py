@@ -15,6 +15,7 @@ import msgspec
 
 from ingest.errors import SourceError
 from ingest.importers.draft import attempt
+from ingest.importers.facts import SHAPE_ERRORS
 from ingest.importers.formats import Item, Reading, Rejected
 from ingest.importers.lines import Line, read_lines
 from ingest.importers.managed_run import session_run
@@ -91,7 +92,7 @@ def _take(session: SessionEvents, line: Line) -> Rejected | None:
             session.add_sent(msgspec.convert(content, type=tuple[str, Sent]))
         elif _is_ours(record):
             session.add(msgspec.convert(content, type=Event))
-    except msgspec.ValidationError as error:
+    except SHAPE_ERRORS as error:
         return Rejected(position=line.number, source_run_id="", reason=str(error), raw=line.text)
     return None
 

@@ -109,6 +109,10 @@ class _OwningGzip(gzip.GzipFile):
         self._raw_below.close()
 
 
+def unknown(constant: str) -> None:
+    """NaN and Infinity, which Python writes and JSON does not know, are no number that anybody stated."""
+
+
 @contextmanager
 def damage_named(document: str, length: int) -> Iterator[None]:
     """Turns what reading a damaged file raises into a SourceError; ``length`` characters came whole."""
@@ -144,7 +148,7 @@ class JsonReader:
     def __init__(self, stream: io.TextIOBase, document: str) -> None:
         self._stream = stream
         self._document = document
-        self._decoder = json.JSONDecoder()
+        self._decoder = json.JSONDecoder(parse_constant=unknown)
         self._buffer = ""
         self._at = 0
         self._dropped = 0

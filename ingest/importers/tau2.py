@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ingest.errors import SourceError
-from ingest.importers.facts import MalformedError
+from ingest.importers.facts import SHAPE_ERRORS, MalformedError
 from ingest.importers.formats import ImportedRun, Reading, Rejected
 from ingest.importers.probe import Probe
 from ingest.importers.source import Json, JsonReader, SourceFile
@@ -80,7 +80,7 @@ def _read_header(source: SourceFile) -> Header:
 def _convert_header(source: SourceFile, raw: Json) -> Header:
     try:
         return msgspec.convert(raw, type=Header)
-    except msgspec.ValidationError as error:
+    except SHAPE_ERRORS as error:
         raise _not_tau2(source, f"its 'info' is of another shape ({error})") from error
 
 
@@ -97,7 +97,7 @@ def _read_simulation(
     try:
         simulation = msgspec.convert(raw, type=Simulation)
         return RunDrafts(simulation, header, source, reading).read()
-    except (msgspec.ValidationError, MalformedError) as error:
+    except (*SHAPE_ERRORS, MalformedError) as error:
         given = raw.get("id") if isinstance(raw, dict) else None
         return Rejected(
             position=position,

@@ -16,6 +16,9 @@ CONFIG = {"displayModeBar": False, "responsive": True}
 
 _VISIBLE_SHARE = 0.004  # of a timeline: the least width of a span, or short calls would vanish
 
+_BAR_SHARE = 0.82  # of a day or week: the width of its bar; one bar alone has no neighbour to take it from
+_FEW_STEPS = 6  # fewer bars than this keep the width they have among six
+
 OUTCOMES = ("clean", "intervened", "failed", "cancelled")
 OUTCOME_WORDS = {
     "clean": "clean",
@@ -100,7 +103,11 @@ def stacked_days(
     figure = _figure(colours, 280, legend=len(series) > 1)
     for one in series:
         figure.add_trace(
-            go.Bar(marker={"color": one.colour, "line": {"width": 0}}, **_over(days, one, hover, unit))
+            go.Bar(
+                marker={"color": one.colour, "line": {"width": 0}},
+                width=_step(days).total_seconds() * 1000 * _BAR_SHARE,
+                **_over(days, one, hover, unit),
+            )
         )
     figure.update_layout(barmode="stack")
     figure.update_yaxes(ticksuffix=unit)
@@ -133,12 +140,20 @@ def lines(
     return figure
 
 
+def _step(days: Sequence[dt.date]) -> dt.timedelta:
+    return days[1] - days[0] if len(days) > 1 else dt.timedelta(days=1)
+
+
 def _date_axis(figure: go.Figure, days: Sequence[dt.date]) -> None:
     """Day and month on the axis, month and year over spans of more than half a year."""
     is_long = len(days) > 1 and (days[-1] - days[0]).days > 200
     figure.update_xaxes(
         showgrid=False, hoverformat="%a %-d %b %Y", tickformat="%b %Y" if is_long else "%-d %b", nticks=10
     )
+    if 0 < len(days) < _FEW_STEPS:
+        pad = _step(days) * (_FEW_STEPS - len(days) + 1) / 2
+        first, last = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (days[0], days[-1]))
+        figure.update_xaxes(range=[first - pad, last + pad], tickvals=list(days))
 
 
 def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:

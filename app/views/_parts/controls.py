@@ -41,7 +41,10 @@ class Period:
     @property
     def words(self) -> str:
         """The period as people say it: ``26 Oct – 22 Nov 2026``."""
-        return f"{self.first_date:%-d %b} – {self.last_date:%-d %b %Y}"
+        if self.first_date == self.last_date:
+            return f"{self.last_date:%-d %b %Y}"
+        year = "" if self.first_date.year == self.last_date.year else f" {self.first_date:%Y}"
+        return f"{self.first_date:%-d %b}{year} – {self.last_date:%-d %b %Y}"
 
 
 def period(page: Page, default: str = "28") -> Period:

@@ -147,7 +147,8 @@ def _tile(now: Row, before: Row | None, runs: Number | None, period: Period | No
 def _beside(now: Row, runs: Number | None, period: Period | None) -> str:
     """What stands beside an amount without a basis of its own: runs per day, runs with a known cost."""
     if now["measure"] == "runs" and runs and period:
-        return f"{labels.count(round(float(runs) / period.days))} a day"
+        per_day = round(float(runs) / period.days)
+        return f"{labels.count(per_day)} a day" if per_day else ""
     if now["measure"] == "cost_usd" and runs:
         return f"known for {labels.fraction(number(now['denominator']), runs)} runs"
     return ""

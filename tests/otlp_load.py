@@ -244,7 +244,8 @@ def send_runs(port: int, token: str, templates: list[Template], *, seconds: floa
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 30) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sent.began = time.monotonic()
-        for template in itertools.cycle(templates):
+        first = random.randrange(len(templates))  # senders in step would send the same texts side by side
+        for template in itertools.cycle([*templates[first:], *templates[:first]]):
             sent.ended = time.monotonic()
             if sent.ended - sent.began > seconds:
                 break

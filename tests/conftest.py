@@ -32,6 +32,12 @@ class Clock:
         return self.now
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: once started, the browser's driver keeps an event loop in this thread,
+    in which no other test could run an agent."""
+    items.sort(key=lambda item: item.path.name.startswith("test_browser_"))
+
+
 @pytest.fixture
 def clock() -> Clock:
     """A clock that starts on Wednesday 4 November 2026, 09:00 UTC."""

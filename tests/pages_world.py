@@ -11,6 +11,7 @@ import datetime as dt
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -57,7 +58,9 @@ def demo() -> Workspace:
     workspace, made = making.begin(root, dt.datetime.now(dt.UTC))
     making.declare(workspace, made)
     made = making.tell_history(workspace, made, _quiet)
-    making.play_live(workspace, made, _quiet)
+    # In a thread of its own: beside a browser under test this one has an event loop already.
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(making.play_live, workspace, made, _quiet).result()
     _tell_hostile(workspace)
     build(workspace)
     return workspace

@@ -10,7 +10,7 @@ import datetime as dt
 import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ingest.contract import Value, derived_event_id, validate
 from ingest.errors import ContractError
@@ -112,7 +112,7 @@ class RunDraft:
         self.at(turn.finished_at)
         answer: dict[str, Value] = {
             **columns,
-            **asdict(turn.usage),
+            **vars(turn.usage),
             "served_model": turn.served_model,
             "reported_cost_nano_usd": turn.cost_nano_usd,
             "duration_ns": turn.duration_ns,
@@ -181,7 +181,7 @@ class RunDraft:
 
     def approval(self, approval: Approval) -> str:
         """An approval, first as asked for, later as decided; returns its id."""
-        columns: dict[str, Value] = asdict(approval)
+        columns: dict[str, Value] = {**vars(approval)}
         del columns["part"]
         approval_id = f"{self.identity.run_id}-{approval.part}"
         number = self._approvals[approval.part] = self._approvals.get(approval.part, -1) + 1
@@ -218,7 +218,7 @@ class RunDraft:
             "run_counted",
             counts.edition or "0",
             {
-                **asdict(counts.usage),
+                **vars(counts.usage),
                 "turn_count": counts.turns,
                 "user_message_count": counts.user_messages,
                 "assistant_message_count": counts.assistant_messages,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import datetime as dt
-import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -66,9 +65,10 @@ def demo() -> Workspace:
     return workspace
 
 
-def use(workspace: Workspace) -> None:
-    """Make ``workspace`` the one that pages and commands of this process work in."""
-    os.environ["FLEETBOOK_HOME"] = str(workspace.root)
+def copy(folder: Path) -> Workspace:
+    """A copy of the demo workspace for a test that decides or changes something."""
+    shutil.copytree(demo().root, folder, symlinks=True)
+    return Workspace.open(folder)
 
 
 def _quiet(_what: str, _done: int, _of: int) -> None:

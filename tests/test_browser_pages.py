@@ -29,8 +29,8 @@ ARTEFACTS = os.environ.get("FLEETBOOK_ARTEFACTS")
 
 
 @pytest.fixture(scope="module")
-def workspace() -> Workspace:
-    return pages_world.demo()
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return pages_world.copy(tmp_path_factory.mktemp("browser") / "workspace")
 
 
 @pytest.fixture(scope="module")

@@ -62,17 +62,24 @@ class Scope:
         every = {"run_id": self.run_id, "agent_id": self.agent_id, "month": self.month}
         return {name: wanted for name, wanted in every.items() if wanted is not None}
 
-    def rows_of(self, table: pa.Table) -> pa.Table:
-        """The rows of ``table`` in scope. Raises EvidenceError for a month that is none."""
+    @property
+    def first_moment(self) -> dt.datetime | None:
+        """Where the month begins, None without a month. Raises EvidenceError for a month that is none."""
         if self.month is None:
-            ((name, wanted),) = self.parts.items()
-            return table.filter(pc.equal(table[name], wanted))
+            return None
         try:
-            first = dt.datetime.strptime(self.month, "%Y-%m").replace(tzinfo=dt.UTC)
+            return dt.datetime.strptime(self.month, "%Y-%m").replace(tzinfo=dt.UTC)
         except ValueError as error:
             raise EvidenceError(
                 f"No evidence made: {self.month!r} is no month. Write it as 2026-10."
             ) from error
+
+    def rows_of(self, table: pa.Table) -> pa.Table:
+        """The rows of ``table`` in scope. Raises EvidenceError for a month that is none."""
+        first = self.first_moment
+        if first is None:
+            ((name, wanted),) = self.parts.items()
+            return table.filter(pc.equal(table[name], wanted))
         following = (first + dt.timedelta(days=31)).replace(day=1)
         at = table["occurred_at"]
         return table.filter(pc.and_(pc.greater_equal(at, first), pc.less(at, following)))
@@ -117,6 +124,7 @@ def make_bundle(
     """
     if len(scope.parts) != 1:
         raise EvidenceError("No evidence made: it is about one run, one agent or one month. Choose one.")
+    _ = scope.first_moment  # a month that is none is said before anything is looked for
     if folder.exists() and any(folder.iterdir()):
         raise EvidenceError(f"No evidence made: {folder} is not empty. Name a new folder.")
     recover(workspace)

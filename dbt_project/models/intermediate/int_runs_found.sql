@@ -30,7 +30,7 @@ aliased as (
             and coalesce(requests.requested_model, '') = coalesce(aliases.requested_model, requests.requested_model, '')
             and coalesce(requests.source_file, '') = coalesce(aliases.source_file, requests.source_file, '')
     where requests.team_id is null and requests.recorded_via like 'import:%'
-    qualify row_number() over (partition by requests.run_id order by aliases.position) = 1
+    qualify row_number() over (partition by requests.run_id order by aliases.position nulls last) = 1
 ),
 
 found as (

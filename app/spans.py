@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ingest.contract import Value, arrow_schema, derived_event_id
 from ingest.dialects.rows import Arrived, mapped_rows
-from ingest.importers.mapping import Mappings, load_mappings
+from ingest.importers.mapping import Mappings, load_mappings, outside_agent_id
 from ingest.workspace import Workspace
 
 SPAN_TYPES = ("otel_span", "otel_log")
@@ -118,10 +118,9 @@ def _shared(run: Row, mappings: Mappings, model: str) -> Event:
         model=model,
         file="",
     )
-    own_name = mappings.place(source_agent=str(run["agent_id"]), source_domain="", model="", file="").agent_id
     return {
         "run_id": str(run["run_id"]),
-        "agent_id": placed.agent_id if placed.is_mapped else own_name,
+        "agent_id": placed.agent_id if placed.is_mapped else outside_agent_id(str(run["agent_id"]), ""),
         "team_id": placed.team_id or _text(run["team_id"]),
         "recorded_via": str(run["recorded_via"]),
         "is_demo": bool(run["is_demo"]),

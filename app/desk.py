@@ -32,9 +32,10 @@ from runner.control import approvals, recover, runs
 from runner.control.access import Target, may
 from runner.control.approvals import Request
 from runner.control.decisions import standing
+from runner.control.declared import Action
 from runner.control.plane import Control
 from runner.control.purses import Purse, purse_of, usd
-from runner.control.registry import Action, Registry
+from runner.control.registry import Registry
 from runner.control.runs import Run
 from runner.control.tables import holds, wallets
 from runner.errors import AccessRefused, DecisionRefused, NotFound, RegistryNotApplied, RunnerError

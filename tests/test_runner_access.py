@@ -9,7 +9,7 @@ import pytest
 
 from ingest.workspace import Workspace
 from runner.control.access import Target, agent_target, may
-from runner.control.registry import Action
+from runner.control.declared import Action
 from tests.runner_company import Command, company, fleetbook, registry
 
 __all__ = ["fleetbook"]
@@ -26,6 +26,9 @@ ALLOWED = {
     "build_warehouse": {"l": (0, 0, 0), "m": (0, 0, 0), "u": (0, 0, 0), "a": (0, 0, 0)},
     "sign_report": {"l": (0, 0, 0), "m": (0, 0, 0), "u": (0, 0, 0), "a": (0, 0, 0)},
 }
+# Nobody in this registry may do these at all.
+for _action in get_args(Action)[get_args(Action).index("use_tool") :]:
+    ALLOWED[_action] = {who: (0, 0, 0) for who in "lmua"}
 PEOPLE = {"l": "priya-nair", "m": "mara-lindt", "u": "jon-vass", "a": "li-chen"}
 
 

@@ -140,9 +140,9 @@ def may(
 
     from ingest.workspace import Workspace, home
     from runner.control.access import Target, agent_target
+    from runner.control.declared import Action, nearest
+    from runner.control.lifecycle import find_agent
     from runner.control.plane import Control
-    from runner.control.registry import Action, nearest
-    from runner.control.requests import find_agent
     from runner.errors import NotFound
 
     known = list(get_args(Action))

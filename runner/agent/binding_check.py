@@ -8,8 +8,9 @@ from pathlib import Path
 from runner.agent.models import DECLARABLE_PROVIDERS, provider_name
 from runner.agent.scenarios import SCENARIOS
 from runner.agent.tools import Binding, bind
-from runner.control.registry import Agent, Registry, ToolUse, nearest
-from runner.control.registry import Path as Place
+from runner.control.declared import nearest
+from runner.control.references import Path as Place
+from runner.control.registry import Agent, Registry, ToolUse
 from runner.control.registry_file import line_of
 from runner.control.versions import freeze, ungated_tools
 from runner.errors import ModelUnusable, Problem, RegistryInvalid, ToolUnusable

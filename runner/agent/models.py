@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from runner.agent.scenarios import SCENARIOS
-from runner.control.registry import nearest
+from runner.control.declared import nearest
 from runner.errors import ModelUnusable
 
 if TYPE_CHECKING:

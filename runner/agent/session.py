@@ -11,7 +11,7 @@ from typing import TypeVar
 from runner.agent.progress import Progress, Watch
 from runner.agent.tools import Binding, bind
 from runner.control import runs
-from runner.control.plane import Control
+from runner.control.core import Core
 from runner.control.prices import ModelPrice
 from runner.control.registry import Registry
 from runner.control.runs import Run
@@ -56,7 +56,7 @@ class Stopwatch:
 class Session:
     """The run in hand. Everything that changes the store goes through :meth:`write`, under the lease."""
 
-    control: Control
+    control: Core
     registry: Registry
     run: Run
     frozen: Frozen

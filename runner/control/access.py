@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.control.registry import Action, Grant, Person, Registry, Role
+from runner.control.declared import Action
+from runner.control.registry import Grant, Person, Registry, Role
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Decisions of people: on requests for approval and on the status of agents, each with its event."""
+"""Decisions of people on requests for approval, each with its event."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-import sqlalchemy as sa
-
 from runner.agent.tools import Arguments, bind
 from runner.control import approvals, runs
-from runner.control.access import Ruling, Target, agent_target
+from runner.control.access import Ruling, Target
 from runner.control.approvals import DECISIONS, Decision, Request
-from runner.control.registry import Registry, Status
-from runner.control.requests import find_agent
-from runner.control.tables import agents
+from runner.control.registry import Registry
 from runner.control.versions import Frozen
 from runner.errors import DecisionRefused, NotFound
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from runner.control.plane import Control
+    from runner.control.core import Core
 
 _ADVICE = {
     "approver-role": "Ask a holder of that role in the agent's team, or a platform lead.",
@@ -53,7 +49,7 @@ class _Bound(NamedTuple):
     digest: str
 
 
-def shown(control: Control, approval_id: str, person_id: str) -> None:
+def shown(control: Core, approval_id: str, person_id: str) -> None:
     """See :meth:`runner.control.plane.Control.shown`."""
     with control.store.write(recorded_via="app") as tx:
         request = find_request(tx.sql, approval_id)
@@ -61,7 +57,7 @@ def shown(control: Control, approval_id: str, person_id: str) -> None:
             approvals.show(tx, request, person_id)
 
 
-def decide(control: Control, approval_id: str, wish: Wish, *, recorded_via: str | None) -> str:
+def decide(control: Core, approval_id: str, wish: Wish, *, recorded_via: str | None) -> str:
     """See :meth:`runner.control.plane.Control.decide`."""
     event_id: str | None = None
     with control.store.write(recorded_via=recorded_via) as tx:
@@ -150,30 +146,6 @@ def deciders(registry: Registry, request: Request, frozen: Frozen, now: dt.datet
         if standing(registry, request, frozen, person_id, now).allowed
     ]
     return sorted(found, key=lambda one: (registry.people[one].role != request.approver_role, one))
-
-
-def decide_status(control: Control, agent_id: str, status: Status, person_id: str, reason: str) -> str:
-    """See :meth:`runner.control.plane.Control.decide_status`."""
-    registry = control.registry()
-    agent = registry.agents.get(agent_id)
-    if agent is None or person_id not in (agent.owner, agent.deputy):
-        control.require(registry, person_id, "apply_registry", agent_target(registry, agent_id))
-    with control.store.write() as tx:
-        state = find_agent(tx.sql, registry, agent_id)
-        values = {"status": status, "status_reason": reason, "status_decided_at": tx.now}
-        tx.sql.execute(sa.update(agents).where(agents.c.agent_id == agent_id), values)
-        event_id = tx.emit(
-            "status_changed",
-            agent_id=agent_id,
-            agent_version=state.agent_version,
-            team_id=state.team_id,
-            actor_id=person_id,
-            person_id=person_id,
-            status=status,
-            reason=reason,
-        )
-    control.relay.flush()
-    return event_id
 
 
 def find_request(connection: Connection, approval_id: str) -> Request:

@@ -9,31 +9,18 @@ import datetime as dt
 from collections.abc import Mapping
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from ingest.contract import Value
 from runner.control.plan import Plan, plan_changes
 from runner.control.purses import Purse, purse_of
 from runner.control.registry import Agent, Budget, Grant, Registry
+from runner.control.revisions import applied_registry
 from runner.control.store import Store, Transaction
 from runner.control.tables import agent_versions, agents, registry_revisions, wallets
 from runner.control.versions import Frozen, freeze
 from runner.control.wallet import open_window, tell_budget
 
-_REVISION = sa.select(sa.func.max(registry_revisions.c.revision))
-_LATEST = sa.select(registry_revisions.c.body).order_by(registry_revisions.c.revision.desc()).limit(1)
 _STATUSES = sa.select(agents.c.agent_id, agents.c.status)
-
-
-def latest_revision(connection: Connection) -> int:
-    """Number of the applied registry, 0 before the first time."""
-    return int(connection.execute(_REVISION).scalar_one() or 0)
-
-
-def applied_registry(connection: Connection) -> Registry | None:
-    """What is applied, or None before the first time."""
-    body = connection.execute(_LATEST).scalar_one_or_none()
-    return None if body is None else Registry.model_validate_json(body)
 
 
 def plan(store: Store, declared: Registry) -> Plan:

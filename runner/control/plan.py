@@ -14,7 +14,24 @@ Verb: TypeAlias = Literal["add", "change", "remove"]
 Flat: TypeAlias = dict[str, str]
 
 # Kinds in the order in which a reader needs them: who, then what, then how much.
-_MAPPINGS = ("roles", "teams", "people", "tools", "templates", "agents")
+_LISTS = {
+    "grants": ("id",),
+    "budgets": ("wallet_id",),
+    "prices": ("model",),
+    "aliases": ("source_agent", "source_domain", "model", "file"),
+    "notifications": ("id",),
+}
+_MAPPINGS = (
+    "roles",
+    "teams",
+    "people",
+    "tools",
+    "knowledge",
+    "mcp_servers",
+    "templates",
+    "agents",
+    "schedules",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,25 +61,27 @@ def plan_changes(
     applied: Registry | None, declared: Registry, statuses: Mapping[str, str] | None = None
 ) -> Plan:
     """The plan from ``applied`` to ``declared``; ``statuses`` are the decided ones by agent id."""
-    changes: list[Change] = []
-    if applied is None or applied.company != declared.company:
-        old = _flat(applied.company) if applied else {}
-        verb: Verb = "change" if applied else "add"
-        name = declared.company.name
-        details = _details(old, _flat(declared.company))
-        changes.append(Change(verb=verb, kind="company", name=name, details=details))
+    changes = _single(applied, declared, "company", declared.company.name)
     for kind in _MAPPINGS:
         old_things = getattr(applied, kind) if applied else {}
         changes += _differences(kind, old_things, getattr(declared, kind))
-    changes += _differences("grants", _by_id(applied, "grants", "id"), _by_id(declared, "grants", "id"))
-    wallets = [_by_id(one, "budgets", "wallet_id") for one in (applied, declared)]
-    changes += _differences("budgets", *wallets)
-    prices = [_by_id(one, "prices", "model") for one in (applied, declared)]
-    changes += _differences("prices", *prices)
-    keys = ("source_agent", "source_domain", "model", "file")
-    aliases = [_by_id(one, "aliases", *keys) for one in (applied, declared)]
-    changes += _differences("aliases", *aliases)
+    for kind, keys in _LISTS.items():
+        changes += _differences(kind, _by_id(applied, kind, *keys), _by_id(declared, kind, *keys))
+    changes += _single(applied, declared, "oversight", "company")
     return Plan(changes=tuple(changes), notes=tuple(_notes(applied, declared, statuses or {})))
+
+
+def _single(applied: Registry | None, declared: Registry, kind: str, name: str) -> list[Change]:
+    """The change of a part that the registry holds once."""
+    old = _flat(getattr(applied, kind)) if applied else {}
+    new = _flat(getattr(declared, kind))
+    details = _details(old, new)
+    is_new = applied is None and bool(new)
+    return (
+        [Change(verb="add" if applied is None else "change", kind=kind, name=name, details=details)]
+        if details or is_new
+        else []
+    )
 
 
 def _by_id(registry: Registry | None, kind: str, *keys: str) -> dict[str, BaseModel]:

@@ -18,17 +18,17 @@ from runner.control.store import Transaction, envelope
 from runner.control.wallet import Swept
 
 if TYPE_CHECKING:
-    from runner.control.plane import Control
+    from runner.control.core import Core
 
 
-def recover(control: Control) -> None:
+def recover(control: Core) -> None:
     """Sweep expired holds, let requests lapse, and bring waiting events into the log. Raises RelayError."""
     sweep_holds(control)
     lapse_requests(control)
     control.relay.flush()
 
 
-def sweep_holds(control: Control) -> list[Swept]:
+def sweep_holds(control: Core) -> list[Swept]:
     """Sweep the holds that have expired; their cost is unknown from now on."""
     with control.store.write() as tx:
         swept = wallet.sweep(tx)
@@ -44,7 +44,7 @@ def close_interrupted_turns(tx: Transaction, run: Run) -> None:
     _tell_swept(tx, run, wallet.sweep(tx, run_id=run.run_id))
 
 
-def lapse_requests(control: Control) -> int:
+def lapse_requests(control: Core) -> int:
     """Let requests lapse that nobody decided in time: their runs end as expired_waiting. Returns how many."""
     with control.store.write() as tx:
         due = {one.run_id for one in approvals.waiting(tx.sql) if one.expires_at <= tx.now}

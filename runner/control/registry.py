@@ -1,62 +1,41 @@
-"""The declared inventory: what registry.yaml may say, as pydantic models, and which names must exist.
+"""The declared inventory: what registry.yaml may say, as pydantic models.
 
 Unknown keys are errors. Money is text or a number in USD and becomes :class:`decimal.Decimal`.
-:mod:`runner.control.registry_file` reads the file and gives errors their line.
+:mod:`runner.control.references` checks that names lead somewhere, :mod:`runner.control.registry_file` reads
+the file and gives errors their line.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import difflib
-from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Annotated, Literal, NamedTuple, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-Scope: TypeAlias = Literal["own", "team", "all"]
-Action: TypeAlias = Literal[
-    "run_agent",
-    "decide_approval",
-    "view_metrics",
-    "read_payload",
-    "export_data",
-    "apply_registry",
-    "change_budget",
-    "build_warehouse",
-    "sign_report",
-]
-Effect: TypeAlias = Literal["allow", "deny"]
-ToolEffect: TypeAlias = Literal["read", "write", "consequential"]
-RiskClass: TypeAlias = Literal["minimal", "limited", "high"]
-Status: TypeAlias = Literal["draft", "review", "live", "watch", "suspended", "retired"]
-Window: TypeAlias = Literal["day", "month", "total"]
+from runner.control.declared import (
+    Action,
+    Declared,
+    Effect,
+    Money,
+    Name,
+    RiskClass,
+    Scope,
+    Status,
+    TimeZone,
+    ToolEffect,
+    Window,
+)
+from runner.control.registry_extras import KnowledgeSource, McpServer, Notification, Oversight, Schedule
 
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-Money = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=9)]
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no IANA time zone, for example Europe/Berlin") from error
-    return name
-
-
-class Declared(BaseModel):
-    """Base of every declaration: frozen, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*:.+$")]
 
 
 class Company(Declared):
     """The company and the time zone in which wallet windows and run dates are cut."""
 
     name: str
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    time_zone: TimeZone = "UTC"
 
 
 class Role(Declared):
@@ -83,12 +62,30 @@ class Person(Declared):
 
 
 class Tool(Declared):
-    """A Python function as ``module:function``, what it can do to the world, its time limit in seconds."""
+    """What agents may call, what it can do to the world, its time limit in seconds.
 
-    function: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    ``function`` is a Python function as ``module:function``, ``mcp`` a tool of a declared server as
+    ``server/tool``. A tool that ``needs_grant`` is used only where a grant
+    of use_tool covers the person's role.
+    """
+
+    function: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
+    mcp: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}/.+$")] | None = None
     effect: ToolEffect
     description: str = ""
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 30
+    needs_grant: bool = False
+
+    @model_validator(mode="after")
+    def _one_home(self) -> Tool:
+        if (self.function is None) == (self.mcp is None):
+            raise ValueError("give function (module:function) or mcp (server/tool)")
+        return self
+
+    @property
+    def target(self) -> str:
+        """Where the tool is: ``module:function``, or ``mcp:server/tool``."""
+        return self.function if self.function is not None else f"mcp:{self.mcp}"
 
 
 class Template(Declared):
@@ -150,7 +147,11 @@ class ToolUse(Declared):
 
 
 class Agent(Declared):
-    """One agent; everything except status, owner and deputy is frozen into its version."""
+    """One agent; everything except status, owner and deputy is frozen into its version.
+
+    ``delegates`` are agents it may call as tools; ``fallback_models`` are tried in order when ``model``
+    fails.
+    """
 
     name: str
     team: Name
@@ -160,11 +161,14 @@ class Agent(Declared):
     purpose: Annotated[str, StringConstraints(min_length=1)]
     risk: Risk
     template: TemplateUse | None = None
-    model: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*:.+$")]
+    model: ModelName
     instructions: str
     max_output_tokens: Annotated[int, Field(ge=16, le=200_000)] = 1000
     max_turns: Annotated[int, Field(ge=1, le=500)] = 30
+    fallback_models: tuple[ModelName, ...] = ()
     tools: tuple[ToolUse, ...] = ()
+    knowledge: tuple[Name, ...] = ()
+    delegates: tuple[Name, ...] = ()
     status: Status = "draft"
     expected_use: str = ""
 
@@ -175,13 +179,18 @@ class Agent(Declared):
 
 
 class Grant(Declared):
-    """A role may (or may not) do an action on one agent, on one team's agents, or on all; deny wins."""
+    """A role may (or may not) do an action on one agent, on one team's agents, or on all; deny wins.
+
+    For use_tool and read_knowledge, ``tool`` and ``knowledge`` narrow it to one tool or one source.
+    """
 
     id: Name
     role: Name
     action: Action
     team: Name | None = None
     agent: Name | None = None
+    tool: Name | None = None
+    knowledge: Name | None = None
     effect: Effect = "allow"
     reason: str = ""
 
@@ -248,90 +257,15 @@ class Registry(Declared):
     roles: dict[Name, Role]
     teams: dict[Name, Team]
     people: dict[Name, Person]
-    tools: dict[Name, Tool] = {}
-    templates: dict[Name, Template] = {}
-    agents: dict[Name, Agent] = {}
+    tools: dict[Name, Tool] = Field(default={})
+    templates: dict[Name, Template] = Field(default={})
+    agents: dict[Name, Agent] = Field(default={})
     grants: tuple[Grant, ...] = ()
     budgets: tuple[Budget, ...] = ()
     prices: tuple[Price, ...] = ()
     aliases: tuple[Alias, ...] = ()
-
-
-Path: TypeAlias = tuple[str | int, ...]
-
-
-class Broken(NamedTuple):
-    """A reference that leads nowhere: where it stands and what is wrong."""
-
-    path: Path
-    text: str
-
-
-def nearest(name: str, names: Mapping[str, object] | list[str]) -> str | None:
-    """The most similar of ``names``, or None when none is similar."""
-    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return found[0] if found else None
-
-
-def _missing(path: Path, kind: str, name: str | None, known: Mapping[str, object]) -> Iterator[Broken]:
-    if name is None or name in known:
-        return
-    close = nearest(name, known)
-    hint = f"; nearest: {close!r}" if close else f"; declare it under {kind}"
-    yield Broken(path, f"{name!r} is not among {kind}{hint}")
-
-
-def _twice(path: Path, noun: str, names: list[str]) -> Iterator[Broken]:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Broken((*path, index), f"{noun} {name!r} is declared twice")
-
-
-def _agent_references(registry: Registry, agent_id: str, agent: Agent) -> Iterator[Broken]:
-    here: Path = ("agents", agent_id)
-    yield from _missing((*here, "team"), "teams", agent.team, registry.teams)
-    for key in ("owner", "deputy", "author"):
-        yield from _missing((*here, key), "people", getattr(agent, key), registry.people)
-    yield from _missing((*here, "risk", "assessor"), "people", agent.risk.assessor, registry.people)
-    if agent.template:
-        yield from _missing((*here, "template", "id"), "templates", agent.template.id, registry.templates)
-    for index, use in enumerate(agent.tools):
-        yield from _missing((*here, "tools", index, "tool"), "tools", use.tool, registry.tools)
-        if use.approval:
-            place: Path = (*here, "tools", index, "approval", "approver_role")
-            yield from _missing(place, "roles", use.approval.approver_role, registry.roles)
-            yield from _approver_may(registry, place, use.approval.approver_role)
-    yield from _twice((*here, "tools"), "tool", [use.tool for use in agent.tools])
-
-
-def _approver_may(registry: Registry, place: Path, role_id: str) -> Iterator[Broken]:
-    role = registry.roles.get(role_id)
-    if role and "decide_approval" not in role.may:
-        yield Broken(
-            place, f"role {role_id!r} may not decide_approval, so nobody could decide; add it to its may list"
-        )
-
-
-def broken_references(registry: Registry) -> list[Broken]:
-    """Every name in ``registry`` that leads nowhere, and every id that is declared twice."""
-    found: list[Broken] = []
-    for team_id, team in registry.teams.items():
-        found += _missing(("teams", team_id, "manager"), "people", team.manager, registry.people)
-    for person_id, person in registry.people.items():
-        found += _missing(("people", person_id, "team"), "teams", person.team, registry.teams)
-        found += _missing(("people", person_id, "role"), "roles", person.role, registry.roles)
-    for agent_id, agent in registry.agents.items():
-        found += _agent_references(registry, agent_id, agent)
-    for index, grant in enumerate(registry.grants):
-        found += _missing(("grants", index, "role"), "roles", grant.role, registry.roles)
-        found += _missing(("grants", index, "team"), "teams", grant.team, registry.teams)
-        found += _missing(("grants", index, "agent"), "agents", grant.agent, registry.agents)
-    for index, budget in enumerate(registry.budgets):
-        kind, _, owner = budget.wallet.partition(":")
-        known: Mapping[str, object] = registry.teams if kind == "team" else registry.agents
-        found += _missing(("budgets", index, "wallet"), "teams" if kind == "team" else "agents", owner, known)
-    for index, alias in enumerate(registry.aliases):
-        found += _missing(("aliases", index, "team"), "teams", alias.team, registry.teams)
-    found += _twice(("grants",), "grant", [grant.id for grant in registry.grants])
-    found += _twice(("budgets",), "wallet", [budget.wallet_id for budget in registry.budgets])
-    return found
+    knowledge: dict[Name, KnowledgeSource] = Field(default={})
+    mcp_servers: dict[Name, McpServer] = Field(default={})
+    schedules: dict[Name, Schedule] = Field(default={})
+    notifications: tuple[Notification, ...] = ()
+    oversight: Oversight = Oversight()

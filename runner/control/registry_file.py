@@ -13,8 +13,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from runner.control.registry import NAME_PATTERN, Registry, broken_references, nearest
-from runner.control.registry import Path as Place
+from runner.control.declared import NAME_PATTERN, nearest
+from runner.control.references import Path as Place
+from runner.control.references import broken_references
+from runner.control.registry import Registry
 from runner.errors import Problem, RegistryInvalid
 
 Lines: TypeAlias = dict[Place, int]

@@ -12,19 +12,20 @@ from ingest.contract import new_event_id
 from runner.agent.models import check_model
 from runner.control import runs
 from runner.control.admission import AgentState, Stop, refusal
+from runner.control.lifecycle import find_agent
 from runner.control.prices import ModelPrice
 from runner.control.purses import LEAST_OUTPUT_TOKENS, Purse, Short, purses_of, shortage
-from runner.control.registry import Registry, nearest
+from runner.control.registry import Registry
 from runner.control.store import Transaction, envelope
-from runner.control.tables import agents, wallets
+from runner.control.tables import wallets
 from runner.control.versions import Frozen
-from runner.errors import NotFound, PriceUnknown, RunRefused
+from runner.errors import PriceUnknown, RunRefused
 
 if TYPE_CHECKING:
-    from runner.control.plane import Control, Version
+    from runner.control.core import Core, Version
 
 
-def request_run(control: Control, agent_id: str, task: str, person_id: str) -> str:
+def request_run(control: Core, agent_id: str, task: str, person_id: str) -> str:
     """See :meth:`runner.control.plane.Control.request_run`."""
     with control.store.write() as tx:
         registry = control.registry_in(tx.sql)
@@ -46,27 +47,6 @@ def request_run(control: Control, agent_id: str, task: str, person_id: str) -> s
         control.relay.flush()
         raise RunRefused(run.run_id, stop.rule, stop.reason, stop.advice)
     return run.run_id
-
-
-def agent_state(row: sa.Row[tuple[object, ...]]) -> AgentState:
-    """The decided state in a row of ``agents``."""
-    return AgentState(
-        agent_id=row.agent_id,
-        team_id=row.team_id,
-        agent_version=row.agent_version,
-        status=row.status,
-        status_reason=row.status_reason or "",
-        decided_at=row.status_decided_at,
-    )
-
-
-def find_agent(connection: Connection, registry: Registry, agent_id: str) -> AgentState:
-    """The decided state of an agent. Raises NotFound with the nearest name."""
-    row = connection.execute(sa.select(agents).where(agents.c.agent_id == agent_id)).first()
-    if row is None:
-        advice = "`fleetbook agents` lists them; a new one is declared in registry.yaml and applied."
-        raise NotFound("agent", agent_id, nearest(agent_id, registry.agents), advice)
-    return agent_state(row)
 
 
 def _new_run(

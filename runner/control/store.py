@@ -19,6 +19,7 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.schema import CreateColumn
 
 from ingest.contract import Value, canonical_body, new_event_id, validate
 from ingest.events import TYPE_BY_NAME
@@ -208,6 +209,23 @@ class Store:
                 f"Control store too new: {self._engine.url.render_as_string()} has version {version}, "
                 f"this release reads up to {STORE_VERSION}. Update Fleetbook."
             )
+        if version < STORE_VERSION:
+            with self._writing.begin() as connection:
+                bring_up_to_date(connection)
+
+
+def bring_up_to_date(connection: Connection) -> None:
+    """Bring an older store to this release's tables. Releases only add tables and nullable columns to them."""
+    METADATA.create_all(connection)
+    inspector = sa.inspect(connection)
+    for table in METADATA.tables.values():
+        there = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                definition = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(sa.DDL(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
+    fact = sa.update(store_facts).where(store_facts.c.name == "store_version")
+    connection.execute(fact.values(content=str(STORE_VERSION)))
 
 
 def _engine(url: str) -> Engine:

@@ -10,7 +10,8 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-STORE_VERSION = 1
+# Goes up with every release that adds a table or a column; columns come as nullable (see Store).
+STORE_VERSION = 2
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 FAR_FUTURE = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)

@@ -8,22 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 
-from runner.control.registry import (
-    Agent,
-    ApprovalRule,
-    Declared,
-    Name,
-    Registry,
-    Risk,
-    TemplateUse,
-    ToolEffect,
-)
+from runner.control.declared import Declared, Name, ToolEffect
+from runner.control.registry import Agent, ApprovalRule, Registry, Risk, TemplateUse
 
 HASH_LABEL = b"fleetbook/agent-version/v1\0"
+_LATER = ("fallback_models", "knowledge", "delegates")
+_LATER_OF_TOOLS = ("needs_grant",)
 
 
 class FrozenTool(Declared):
-    """A tool as this version may use it: function, effect, time limit in seconds and approval rule."""
+    """A tool as this version may use it: where it is (see Tool.target), effect, time limit in s, rule."""
 
     name: Name
     function: str
@@ -31,6 +25,7 @@ class FrozenTool(Declared):
     description: str
     timeout_s: float
     approval: ApprovalRule | None
+    needs_grant: bool = False
 
 
 class Frozen(Declared):
@@ -48,6 +43,9 @@ class Frozen(Declared):
     max_turns: int
     tools: tuple[FrozenTool, ...]
     expected_use: str
+    fallback_models: tuple[str, ...] = ()
+    knowledge: tuple[Name, ...] = ()
+    delegates: tuple[Name, ...] = ()
 
     @property
     def provider(self) -> str:
@@ -64,9 +62,18 @@ class Frozen(Declared):
         return next((tool for tool in self.tools if tool.name == name), None)
 
     def canonical(self) -> str:
-        """Canonical JSON: sorted keys, compact. What is hashed and what the payload holds."""
+        """Canonical JSON: sorted keys, compact. What is hashed and what the payload holds.
+
+        Keys that came after the first release stand only where they say something, so that a version which
+        does not use them keeps its hash.
+        """
+        tree = self.model_dump(mode="json", by_alias=True)
+        for part, later in ((tree, _LATER), *((tool, _LATER_OF_TOOLS) for tool in tree["tools"])):
+            for key in later:
+                if not part[key]:
+                    del part[key]
         return json.dumps(
-            self.model_dump(mode="json", by_alias=True),
+            tree,
             sort_keys=True,
             separators=(",", ":"),
             ensure_ascii=False,
@@ -85,7 +92,8 @@ def freeze(registry: Registry, agent: Agent) -> Frozen:
         tools.append(
             FrozenTool(
                 name=use.tool,
-                function=tool.function,
+                function=tool.target,
+                needs_grant=tool.needs_grant,
                 effect=tool.effect,
                 description=tool.description,
                 timeout_s=tool.timeout_s,
@@ -105,6 +113,9 @@ def freeze(registry: Registry, agent: Agent) -> Frozen:
         max_turns=agent.max_turns,
         tools=tuple(tools),
         expected_use=agent.expected_use,
+        fallback_models=agent.fallback_models,
+        knowledge=agent.knowledge,
+        delegates=agent.delegates,
     )
 
 

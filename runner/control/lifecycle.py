@@ -1,0 +1,69 @@
+"""The decided state of agents: which status each has, who decided it and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from runner.control.access import agent_target
+from runner.control.admission import AgentState
+from runner.control.declared import Status, nearest
+from runner.control.registry import Registry
+from runner.control.tables import agents
+from runner.errors import NotFound
+
+if TYPE_CHECKING:
+    from runner.control.core import Core
+
+
+def agent_states(connection: Connection) -> dict[str, AgentState]:
+    """Decided state of every agent that was ever declared, by id."""
+    rows = connection.execute(sa.select(agents).order_by(agents.c.agent_id)).all()
+    return {row.agent_id: _state(row) for row in rows}
+
+
+def _state(row: sa.Row[tuple[object, ...]]) -> AgentState:
+    """The decided state in a row of ``agents``."""
+    return AgentState(
+        agent_id=row.agent_id,
+        team_id=row.team_id,
+        agent_version=row.agent_version,
+        status=row.status,
+        status_reason=row.status_reason or "",
+        decided_at=row.status_decided_at,
+    )
+
+
+def find_agent(connection: Connection, registry: Registry, agent_id: str) -> AgentState:
+    """The decided state of an agent. Raises NotFound with the nearest name."""
+    row = connection.execute(sa.select(agents).where(agents.c.agent_id == agent_id)).first()
+    if row is None:
+        advice = "`fleetbook agents` lists them; a new one is declared in registry.yaml and applied."
+        raise NotFound("agent", agent_id, nearest(agent_id, registry.agents), advice)
+    return _state(row)
+
+
+def decide_status(control: Core, agent_id: str, status: Status, person_id: str, reason: str) -> str:
+    """See :meth:`runner.control.plane.Control.decide_status`."""
+    registry = control.registry()
+    agent = registry.agents.get(agent_id)
+    if agent is None or person_id not in (agent.owner, agent.deputy):
+        control.require(registry, person_id, "apply_registry", agent_target(registry, agent_id))
+    with control.store.write() as tx:
+        state = find_agent(tx.sql, registry, agent_id)
+        values = {"status": status, "status_reason": reason, "status_decided_at": tx.now}
+        tx.sql.execute(sa.update(agents).where(agents.c.agent_id == agent_id), values)
+        event_id = tx.emit(
+            "status_changed",
+            agent_id=agent_id,
+            agent_version=state.agent_version,
+            team_id=state.team_id,
+            actor_id=person_id,
+            person_id=person_id,
+            status=status,
+            reason=reason,
+        )
+    control.relay.flush()
+    return event_id

@@ -1,0 +1,91 @@
+"""Declarations around agents: knowledge sources, MCP servers, schedules, notifications and oversight."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+from cronsim import CronSim, CronSimError
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from runner.control.declared import Declared, Misfire, Name, RiskClass, Sensitivity, TimeZone
+
+
+class KnowledgeSource(Declared):
+    """A folder of documents (relative to the workspace), how sensitive it is, and who answers for it.
+
+    Nobody reads it without a grant of read_knowledge that covers it.
+    """
+
+    name: str
+    folder: Annotated[str, StringConstraints(min_length=1)]
+    sensitivity: Sensitivity
+    owner: Name | None = None
+    description: str = ""
+
+
+class McpServer(Declared):
+    """A tool server: a ``command`` to start (stdio) or a ``url`` (streamable HTTP).
+
+    ``environment`` names the variables that are handed over to the command, and no others.
+    """
+
+    command: tuple[str, ...] = ()
+    url: str | None = None
+    environment: tuple[str, ...] = ()
+    connect_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
+
+    @model_validator(mode="after")
+    def _one_way(self) -> McpServer:
+        if bool(self.command) == bool(self.url):
+            raise ValueError("give command (a list of words) or url, not both")
+        return self
+
+
+class Schedule(Declared):
+    """When an agent runs by itself, as whom, and what becomes of a slot that nobody was there for.
+
+    ``cron`` has five fields, read in ``time_zone`` (the company's when left out).
+    """
+
+    agent: Name
+    cron: str
+    time_zone: TimeZone | None = None
+    task: Annotated[str, StringConstraints(min_length=1)]
+    run_as: Name
+    misfire: Misfire = "run_once"
+    grace_minutes: Annotated[int, Field(ge=1, le=60 * 24)] = 5
+    paused: bool = False
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, text: str) -> str:
+        try:
+            CronSim(text, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+        except CronSimError as error:
+            raise ValueError(f"{text!r} is no cron expression of five fields ({error})") from error
+        return text
+
+
+class Notification(Declared):
+    """Where notices go: an Apprise URL, in which ``${VARIABLE}`` is taken from the environment.
+
+    Without a ``team`` it gets the notices of all teams; without ``kinds`` all kinds.
+    """
+
+    id: Name
+    url: Annotated[str, StringConstraints(min_length=1)]
+    kinds: tuple[Name, ...] = ()
+    team: Name | None = None
+
+
+class Oversight(Declared):
+    """Rules of the company over agents and decisions."""
+
+    # Who started a run may not decide its approvals in these risk classes, whatever the rule says.
+    requester_never_decides: tuple[RiskClass, ...] = ("high",)
+    # A version goes into force only after a second person approved it in these risk classes.
+    second_person_approves_versions: tuple[RiskClass, ...] = ("high",)
+    # Reminders go out after this share of the waiting time; at the second they escalate.
+    remind_at_percent: Annotated[int, Field(ge=1, le=99)] = 50
+    escalate_at_percent: Annotated[int, Field(ge=1, le=99)] = 80

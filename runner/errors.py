@@ -56,6 +56,16 @@ class RegistryInvalid(RunnerError):
         )
 
 
+class RegistryDrifted(RunnerError):
+    """registry.yaml holds changes that are not applied, so it cannot be changed by command."""
+
+    def __init__(self, file: Path, change_count: int):
+        super().__init__(
+            f"Nothing changed: {file} holds {change_count} changes that are not applied yet. "
+            "See them with `fleetbook registry plan`, apply or undo them, and try again."
+        )
+
+
 class RegistryNotApplied(RunnerError):
     """Nothing was applied yet, so nobody and nothing is known."""
 

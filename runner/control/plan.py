@@ -76,12 +76,9 @@ def _single(applied: Registry | None, declared: Registry, kind: str, name: str) 
     old = _flat(getattr(applied, kind)) if applied else {}
     new = _flat(getattr(declared, kind))
     details = _details(old, new)
-    is_new = applied is None and bool(new)
-    return (
-        [Change(verb="add" if applied is None else "change", kind=kind, name=name, details=details)]
-        if details or is_new
-        else []
-    )
+    if not details:
+        return []
+    return [Change(verb="add" if applied is None else "change", kind=kind, name=name, details=details)]
 
 
 def _by_id(registry: Registry | None, kind: str, *keys: str) -> dict[str, BaseModel]:

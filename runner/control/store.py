@@ -215,7 +215,7 @@ class Store:
 
 
 def bring_up_to_date(connection: Connection) -> None:
-    """Bring an older store to this release's tables. Releases only add tables and nullable columns to them."""
+    """Bring an older store to this release's tables: a release adds tables and nullable columns only."""
     METADATA.create_all(connection)
     inspector = sa.inspect(connection)
     for table in METADATA.tables.values():
@@ -223,7 +223,7 @@ def bring_up_to_date(connection: Connection) -> None:
         for column in table.columns:
             if column.name not in there:
                 definition = CreateColumn(column).compile(dialect=connection.dialect)
-                connection.execute(sa.DDL(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
+                connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
     fact = sa.update(store_facts).where(store_facts.c.name == "store_version")
     connection.execute(fact.values(content=str(STORE_VERSION)))
 

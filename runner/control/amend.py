@@ -1,0 +1,68 @@
+"""Changes of registry.yaml by command or page: the file is edited in place, checked, and applied as one step.
+
+The file stays the declaration: comments and order survive, and a reviewer sees the same change in git. The
+events are those of ``fleetbook registry apply``.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+from runner.control.plan import Plan
+from runner.control.registry import Registry
+from runner.control.registry_file import parse_registry
+from runner.errors import RegistryDrifted
+
+if TYPE_CHECKING:
+    from runner.control.plane import Control
+
+# Changes the tree of registry.yaml in place.
+Edit: TypeAlias = Callable[[CommentedMap], None]
+
+
+def amended(text: str, edit: Edit, file: Path) -> tuple[str, Registry]:
+    """``text`` of a registry after ``edit``, and what it declares then. Raises RegistryInvalid."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 110
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    tree = yaml.load(text)
+    edit(tree)
+    out = io.StringIO()
+    yaml.dump(tree, out)
+    return out.getvalue(), parse_registry(out.getvalue(), file)
+
+
+def amend(control: Control, edit: Edit, *, person_id: str) -> Plan:
+    """Edit the workspace's registry.yaml and apply it as ``person_id``; the file changes only when that worked.
+
+    Raises RegistryDrifted when the file says something that is not applied yet, RegistryInvalid, AccessRefused.
+    """
+    file = control.workspace.registry_file
+    text = file.read_text(encoding="utf-8")
+    waiting = control.plan(parse_registry(text, file))
+    if not waiting.is_empty:
+        raise RegistryDrifted(file, len(waiting.changes))
+    changed, declared = amended(text, edit, file)
+    done = control.apply(declared, person_id=person_id)
+    _replace(file, changed)
+    return done
+
+
+def _replace(file: Path, text: str) -> None:
+    """Whole or not at all: a reader never sees half a file."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    Path(name).chmod(file.stat().st_mode)
+    Path(name).replace(file)

@@ -42,9 +42,9 @@ def amended(text: str, edit: Edit, file: Path) -> tuple[str, Registry]:
 
 
 def amend(control: Control, edit: Edit, *, person_id: str) -> Plan:
-    """Edit the workspace's registry.yaml and apply it as ``person_id``; the file changes only when that worked.
+    """Edit the workspace's registry.yaml and apply it as ``person_id``; only then the file changes.
 
-    Raises RegistryDrifted when the file says something that is not applied yet, RegistryInvalid, AccessRefused.
+    Raises RegistryDrifted when the file says what is not applied yet, RegistryInvalid, AccessRefused.
     """
     file = control.workspace.registry_file
     text = file.read_text(encoding="utf-8")

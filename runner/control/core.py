@@ -18,6 +18,7 @@ from ingest.workspace import Workspace
 from runner.agent.models import provider_name
 from runner.control import revisions, runs
 from runner.control.access import Ruling, Target, may
+from runner.control.content import by_registry
 from runner.control.declared import Action, nearest
 from runner.control.presence import Presence
 from runner.control.prices import ModelPrice, price_of
@@ -59,6 +60,7 @@ class Core:
             clock=clock,
             recorded_via=recorded_via,
             is_demo=workspace.is_demo if is_demo is None else is_demo,
+            unkept=by_registry(workspace, self.registry_in),
         )
         self.presence = Presence(workspace)
         self.relay = Relay(self.store, workspace, self.presence, process_name)

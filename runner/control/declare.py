@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ingest.contract import Value
 from runner.control.plan import Plan, plan_changes
 from runner.control.purses import Purse, purse_of
-from runner.control.registry import Agent, Budget, Grant, Registry
+from runner.control.registry import Agent, Budget, Grant, Registry, Team
 from runner.control.revisions import applied_registry
 from runner.control.store import Store, Transaction
 from runner.control.tables import agent_versions, agents, registry_revisions, wallets
@@ -61,6 +61,7 @@ class _Application:
         self._grants()
         for agent_id, agent in self._new.agents.items():
             self._agent(agent_id, agent)
+        self._content_captures()
         self._budgets()
         row = {"applied_at": self._tx.now, "body": self._new.model_dump_json(by_alias=True)}
         self._tx.sql.execute(sa.insert(registry_revisions), row)
@@ -138,6 +139,25 @@ class _Application:
             "team_id": grant.team,
             "reason": grant.reason or None,
         }
+
+    def _content_captures(self) -> None:
+        old_teams, old_agents = (self._old.teams, self._old.agents) if self._old else ({}, {})
+        for team_id, team in self._new.teams.items():
+            self._content_capture(old_teams.get(team_id), team, team_id=team_id)
+        for agent_id, agent in self._new.agents.items():
+            self._content_capture(old_agents.get(agent_id), agent, agent_id=agent_id, team_id=agent.team)
+
+    def _content_capture(
+        self, before: Team | Agent | None, now: Team | Agent, *, team_id: str, agent_id: str | None = None
+    ) -> None:
+        if now.content_capture != (before.content_capture if before else "on"):
+            self._tx.emit(
+                "content_capture_set",
+                actor_id=self._actor,
+                team_id=team_id,
+                agent_id=agent_id,
+                content_capture=now.content_capture,
+            )
 
     def _agent(self, agent_id: str, agent: Agent) -> None:
         frozen = freeze(self._new, agent)

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from ingest.capture import Capture, capture_word
 
 Scope: TypeAlias = Literal["own", "team", "all"]
 Action: TypeAlias = Literal[
@@ -40,6 +42,9 @@ Misfire: TypeAlias = Literal["skip", "run_once", "run_all"]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Money = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=9)]
+
+# A bare `off` in YAML is false: both are taken for the word.
+ContentCapture = Annotated[Capture, BeforeValidator(capture_word)]
 
 
 def time_zone_name(name: str) -> str:

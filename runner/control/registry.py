@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from runner.control.declared import (
     Action,
+    ContentCapture,
     Declared,
     Effect,
     Money,
@@ -46,11 +47,15 @@ class Role(Declared):
 
 
 class Team(Declared):
-    """A team, the person who manages it and the cost centre it is charged to."""
+    """A team, the person who manages it, the cost centre it is charged to.
+
+    ``content_capture`` says whether texts of its agents' runs are kept, kept as a hash (hashed), or dropped.
+    """
 
     name: str
     manager: Name
     cost_center: str = ""
+    content_capture: ContentCapture = "on"
 
 
 class Person(Declared):
@@ -147,10 +152,10 @@ class ToolUse(Declared):
 
 
 class Agent(Declared):
-    """One agent; everything except status, owner and deputy is frozen into its version.
+    """One agent; all except status, owner, deputy and content capture is frozen into its version.
 
     ``delegates`` are agents it may call as tools; ``fallback_models`` are tried in order when ``model``
-    fails.
+    fails; of its own and its team's ``content_capture`` the stricter counts, from the next text on.
     """
 
     name: str
@@ -171,6 +176,7 @@ class Agent(Declared):
     delegates: tuple[Name, ...] = ()
     status: Status = "draft"
     expected_use: str = ""
+    content_capture: ContentCapture = "on"
 
     @property
     def provider(self) -> str:

@@ -24,6 +24,8 @@ from sqlalchemy.schema import CreateColumn
 from ingest.contract import Value, canonical_body, new_event_id, validate
 from ingest.events import TYPE_BY_NAME
 from ingest.log.writer import make_payload, utc_now
+from ingest.payload_capture import ALWAYS_KEPT
+from runner.control.content import Unkept, keep_all
 from runner.control.tables import METADATA, STORE_VERSION, outbox, relay_lock, runs, store_facts
 from runner.errors import StoreError
 
@@ -74,9 +76,12 @@ def envelope(subject: Subject) -> dict[str, Value]:
 class Transaction:
     """One write transaction: SQL through :attr:`sql`, events through :meth:`emit`; both or neither."""
 
-    def __init__(self, connection: Connection, now: dt.datetime, recorded_via: str, is_demo: bool):
+    def __init__(
+        self, connection: Connection, now: dt.datetime, recorded_via: str, is_demo: bool, unkept: Unkept
+    ) -> None:
         self.sql = connection
         self.now = now
+        self._unkept = unkept
         self._recorded_via = recorded_via
         self._is_demo = is_demo
         self._rows: list[dict[str, str | None]] = []
@@ -93,7 +98,8 @@ class Transaction:
     ) -> str:
         """Put one event with the columns ``about`` and ``columns`` into the outbox; returns its event_id.
 
-        ``text`` becomes its payload, of ``kind`` (ingest.payloads.PAYLOAD_KINDS).
+        ``text`` becomes its payload, of ``kind`` (ingest.payloads.PAYLOAD_KINDS), unless the agent's or the
+        team's texts are not kept: then the event says so.
 
         Raises ContractError when it does not meet the contract: then nothing of the transaction is kept.
         """
@@ -107,25 +113,32 @@ class Transaction:
             **columns,
         }
         run_id = event.get("run_id")
-        payload: str | None = None
-        if text is not None:
-            # Model and tool texts can hold lone surrogates, which are no UTF-8.
-            clean = text.encode("utf-8", "replace").decode()
-            made = make_payload(
-                clean,
-                kind=kind,
-                occurred_at=self.now,
-                run_id=str(run_id) if run_id else None,
-                subject_id=str(event["actor_id"]) if event.get("actor_id") else None,
-            )
-            event.update(made.columns)
-            payload = _ENCODE_PAYLOAD.encode(made.payload).decode()
+        payload = self._take_text(event, text, kind) if text is not None else None
         validate(event)
         if run_id and TYPE_BY_NAME[event_type].family in RUN_FAMILIES:
             self._run_events[str(run_id)] += 1
         event_id = str(event["event_id"])
         self._rows.append({"event_id": event_id, "event": canonical_body(event).decode(), "payload": payload})
         return event_id
+
+    def _take_text(self, event: dict[str, Value], text: str, kind: str) -> str | None:
+        """Add to ``event`` what it says of ``text``; the encoded payload, or None when it is not kept."""
+        # Model and tool texts can hold lone surrogates, which are no UTF-8.
+        clean = text.encode("utf-8", "replace").decode()
+        unkept = None if kind in ALWAYS_KEPT else self._unkept(self.sql, event, clean)
+        if unkept is not None:
+            event.update(unkept)
+            return None
+        run_id, actor_id = event.get("run_id"), event.get("actor_id")
+        made = make_payload(
+            clean,
+            kind=kind,
+            occurred_at=self.now,
+            run_id=str(run_id) if run_id else None,
+            subject_id=str(actor_id) if actor_id else None,
+        )
+        event.update(made.columns)
+        return _ENCODE_PAYLOAD.encode(made.payload).decode()
 
     def event_count(self, run_id: str) -> int:
         """Events of the run's own families so far, those of this transaction included."""
@@ -147,15 +160,24 @@ class Transaction:
 class Store:
     """The control store behind an SQLAlchemy ``url``; tables are made when they are missing.
 
+    ``unkept`` says which texts do not become payloads.
+
     Raises StoreError when the store belongs to a newer release.
     """
 
     def __init__(
-        self, url: str, *, clock: Clock = utc_now, recorded_via: str = "runner", is_demo: bool = False
+        self,
+        url: str,
+        *,
+        clock: Clock = utc_now,
+        recorded_via: str = "runner",
+        is_demo: bool = False,
+        unkept: Unkept = keep_all,
     ) -> None:
         self.clock = clock
         self._recorded_via = recorded_via
         self._is_demo = is_demo
+        self._unkept = unkept
         self._engine = _engine(url)
         self._writing = self._engine.execution_options(fleetbook_begin="BEGIN IMMEDIATE")
         # One snapshot for all statements of a reading; SQLite gives it anyway.
@@ -175,7 +197,7 @@ class Store:
         """A write transaction; commits at the end of the block, rolls back when the block raises."""
         with self._writing.begin() as connection:
             transaction = Transaction(
-                connection, self.clock(), recorded_via or self._recorded_via, self._is_demo
+                connection, self.clock(), recorded_via or self._recorded_via, self._is_demo, self._unkept
             )
             yield transaction
             transaction.finish()

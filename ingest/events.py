@@ -94,6 +94,7 @@ ENVELOPE: tuple[Field, ...] = (
     _text("payload_commit", "SHA256(salt || content) of that text, in hex: the log proves the text without holding it."),
     _int("payload_bytes", "Length of that text in UTF-8 bytes."),
     _int("masked_count", "Secrets (keys, tokens, passwords) that were masked in the event's text before it was hashed; null when none."),
+    _text("content_capture", "What becomes of prompt, answer, argument and result texts: of a sender's token, or why the text of this event is not in the payload store; null when it is, or when the event has none.", CONTENT_CAPTURES),
 )
 
 COLUMNS: tuple[Field, ...] = (
@@ -215,9 +216,9 @@ COLUMNS: tuple[Field, ...] = (
     _int("found_run_count", "Runs that were found in the source."),
     _int("rejected_run_count", "Runs of the source that could not be read and went to quarantine."),
     _text("warnings", "What is suspicious about the source, as codes separated by semicolons."),
-    _text("span_json", "An OTel span or log record as it arrived, with its attributes, as canonical JSON; texts that are kept apart are null."),
+    _text("span_json", "OTel spans or log records of one trace as they arrived in one request, as canonical JSON: parts with their records, resource and scope; texts that are kept apart are null. Also one record by itself."),
+    _int("span_count", "Spans or log records in span_json; null for one record by itself."),
     _text("token_id", "Sender's token: which one sent it, was made or revoked; never the token itself."),
-    _text("content_capture", "What becomes of prompt, answer, argument and result texts that come with a token.", CONTENT_CAPTURES),
 )
 
 _TURN = ("turn_index", "attempt", "provider_name", "requested_model")
@@ -260,6 +261,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("role_granted", "registry", "A role may do an action (or may not, where grant_effect is deny) on an agent, a team's agents, or in its scope.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "scope", "grant_effect", "reason")),
     _event("role_revoked", "registry", "A grant was taken back.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "reason")),
     _event("alias_declared", "registry", "A name by which outside agents call themselves, and where their runs belong. The builder makes it from registry.yaml, in the file's order, so that a new alias also finds older runs; it is no event of the log.", ("rule_id",), ("source_agent", "source_domain", "requested_model", "source_file")),
+    _event("content_capture_set", "registry", "What becomes of the texts of an agent's or a team's runs was declared, where it is not on or has changed.", ("content_capture",)),
     _event("owner_changed", "registry", "An agent has a new owner or deputy.", ("agent_id", "owner_id"), ("deputy_id", "reason")),
     _event("person_removed", "registry", "A person is no longer declared and may do nothing.", ("person_id",)),
     _event("status_changed", "lifecycle", "An agent's status was decided.", ("agent_id", "status"), ("reason", "person_id")),
@@ -280,8 +282,8 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("source_scanned", "outside", "An import read one source to its end: how many runs it was said to hold, and how many it held.", ("source_file", "content_sha256", "found_run_count"), ("expected_run_count", "rejected_run_count", "warnings")),
     _event("token_created", "access", "A token was made for senders of a team's outside agents.", ("token_id", "team_id", "content_capture"), ("reason", "person_id")),
     _event("token_revoked", "access", "A sender's token was revoked.", ("token_id", "team_id"), ("reason", "person_id")),
-    _event("otel_span", "outside", "A span of an agent built elsewhere, as it arrived; the payload is its texts.", ("span_json",), ("source_agent", "source_domain", "token_id")),
-    _event("otel_log", "outside", "A log record of an agent built elsewhere, as it arrived; the payload is its texts.", ("span_json",), ("source_agent", "source_domain", "token_id")),
+    _event("otel_span", "outside", "Spans of an agent built elsewhere that came together, as they arrived; the payload is their texts.", ("span_json",), ("span_count", "source_agent", "source_domain", "token_id")),
+    _event("otel_log", "outside", "Log records of an agent built elsewhere that came together, as they arrived; the payload is their texts.", ("span_json",), ("span_count", "source_agent", "source_domain", "token_id")),
 )
 
 # fmt: on

@@ -2,6 +2,7 @@
 
 {% macro contract_words_of(field) %}
 {{ return({
+    "content_capture": ["off", "hashed", "on"],
     "trigger_kind": ["person", "schedule", "delegate", "import"],
     "pause_reason": ["approval", "budget", "unknown_outcome"],
     "end_state": ["completed", "failed", "stopped_budget", "cancelled", "expired_waiting", "lost"],
@@ -17,6 +18,5 @@
     "status": ["draft", "review", "live", "watch", "suspended", "retired"],
     "grant_effect": ["allow", "deny"],
     "intervention_kind": ["corrected", "rerun", "took_over", "interrupted"],
-    "content_capture": ["off", "hashed", "on"],
 }[field]) }}
 {% endmacro %}

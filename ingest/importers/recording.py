@@ -7,6 +7,8 @@ from types import TracebackType
 from ingest.contract import Value
 from ingest.importers.formats import Draft, EventDict, ImportedRun
 from ingest.log.writer import LogWriter
+from ingest.payload_capture import ALWAYS_KEPT, content_key, unkept_columns
+from ingest.payload_rules import ContentRules
 from ingest.payloads import Payload, make_payload
 from ingest.reader import event_ids
 from ingest.workspace import Workspace
@@ -20,6 +22,7 @@ class Recording:
     def __init__(self, workspace: Workspace, *, process_name: str) -> None:
         self._workspace = workspace
         self._process_name = process_name
+        self._rules = ContentRules(workspace)
         self._known: dict[str, set[str]] = {}
         self._writer: LogWriter | None = None
         self._events: list[EventDict] = []
@@ -65,12 +68,21 @@ class Recording:
     def _add(self, draft: Draft, via: str) -> None:
         event = {**draft.event, "recorded_via": via}
         if draft.text is not None:
-            payload, columns = make_payload(
-                draft.text, kind=draft.text_kind, occurred_at=draft.occurred_at, run_id=str(event["run_id"])
-            )
-            event.update(columns)
-            self._payloads.append(payload)
+            event.update(self._text_columns(draft, draft.text))
         self._events.append(event)
+
+    def _text_columns(self, draft: Draft, text: str) -> dict[str, Value]:
+        """What the event says of its text, which becomes a payload unless the registry says otherwise."""
+        team_id, agent_id = (str(draft.event.get(name) or "") for name in ("team_id", "agent_id"))
+        capture = self._rules.of(team_id, agent_id)
+        if capture != "on" and draft.text_kind not in ALWAYS_KEPT:
+            key = content_key(self._workspace) if capture == "hashed" else b""
+            return unkept_columns(text, capture, key)
+        payload, columns = make_payload(
+            text, kind=draft.text_kind, occurred_at=draft.occurred_at, run_id=str(draft.event["run_id"])
+        )
+        self._payloads.append(payload)
+        return columns
 
     def _flush(self) -> None:
         if not self._events:

@@ -17,17 +17,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
+from ingest.capture import Capture
 from ingest.contract import derived_event_id, rfc3339
 from ingest.errors import TokenError
 from ingest.log.disk import write_file
 from ingest.log.writer import LogWriter
 from ingest.workspace import Workspace
 
-Capture: TypeAlias = Literal["off", "hashed", "on"]
 PREFIX = "fbt_"
 FILE_NAME = "tokens.json"
 FILE_VERSION = 1

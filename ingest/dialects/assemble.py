@@ -24,6 +24,12 @@ def run_id_of(trace_id: str, span_id: str | None = None) -> str:
     return f"{RUN_PREFIX}{trace_id}" + (f"-{span_id}" if span_id else "")
 
 
+def trace_id_of_log(log: MappedSpan) -> str:
+    """What stands for the trace of a log record without one: its service, conversation and prompt."""
+    named = f"{log.service_name}\x1f{log.conversation_id}\x1f{log.prompt_id}"
+    return sha256(named.encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
     """A model call of a run. ``turn_index`` counts from 0 in order of start."""
@@ -89,9 +95,7 @@ def _traces(spans: Iterable[MappedSpan]) -> dict[str, list[MappedSpan]]:
     for log in traceless:
         # The same conversation told in spans: its log events repeat it.
         if log.conversation_id not in told:
-            named = f"{log.service_name}\x1f{log.conversation_id}\x1f{log.prompt_id}"
-            trace_id = sha256(named.encode()).hexdigest()[:32]
-            traces.setdefault(trace_id, []).append(log)
+            traces.setdefault(trace_id_of_log(log), []).append(log)
     return traces
 
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from ingest.dialects.aliases import MAPPING_VERSION
 from ingest.dialects.assemble import Run, ToolCall, Turn, assemble
-from ingest.dialects.spans import MappedSpan, map_span, parse_raw
+from ingest.dialects.spans import MappedSpan, map_span
+from ingest.dialects.stored import stored_spans
 from ingest.dialects.usage import Usage
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -26,7 +27,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrived:
-    """A stored span with the columns of its event that its rows carry on."""
+    """Stored spans with the columns of their event that their rows carry on."""
 
     span_json: str
     team_id: str | None = None
@@ -146,8 +147,7 @@ def mapped_rows(spans: Iterable[str | Arrived]) -> MappedTables:
     origins: dict[tuple[str, str], Arrived] = {}
     for span in spans:
         arrived = Arrived(span_json=span) if isinstance(span, str) else span
-        raw = parse_raw(arrived.span_json)
-        if raw is not None:
+        for raw in stored_spans(arrived.span_json):
             one = map_span(raw)
             mapped.append(one)
             _note(origins, one, arrived)

@@ -1,6 +1,6 @@
 """One span or log record of any dialect as a :class:`MappedSpan`: the words of the contract, or nothing.
 
-A raw span is the object that the receiver stores as ``span_json``::
+A raw span is one of those that the receiver stores in ``span_json`` (:mod:`ingest.dialects.stored`)::
 
     {"signal": "span"|"log", "trace_id": hex, "span_id": hex, "parent_span_id": hex, "name": …, "kind": n,
      "start_ns": n, "end_ns": n, "attributes": {…}, "events": [{"name", "time_ns", "attributes"}],
@@ -16,8 +16,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-
-import msgspec
 
 from ingest.dialects.aliases import FRAMEWORK_PROVIDERS, PROVIDER_RENAMES, aliases_of
 from ingest.dialects.kinds import DETAILS_EVENT, Kind, dialect_of, kind_of
@@ -300,12 +298,3 @@ def _error_type(attributes: Attributes, events: Sequence[Json]) -> str:
         if name == "exception" and (raised := first_name(details, "error_type")):
             return raised
     return UNNAMED_ERROR
-
-
-def parse_raw(span_json: str) -> Mapping[str, Json] | None:
-    """The raw span in ``span_json``; None when it is no JSON object."""
-    try:
-        raw = msgspec.json.decode(span_json)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return None
-    return raw if isinstance(raw, dict) else None

@@ -18,8 +18,8 @@ from ingest.receivers.intake import Batch, Written, write_out
 GROUPS_AT_ONCE = 3
 # A second group starts only when it is worth it: small groups cost a third more CPU per span (measured).
 WORTH_BYTES = 256 << 10
-# A repeated span is known for this many spans of this process; the build removes later repetitions.
-REMEMBERED_EVENTS = 100_000
+# A repeated request is known for this many traces of this process; the build removes later repetitions.
+REMEMBERED_EVENTS = 50_000
 # Groups stay small enough to be encoded in a fraction of a second.
 GROUP_BYTES = 8 << 20
 
@@ -63,7 +63,7 @@ class Committer:
         """Return when all of ``batch`` is durable. Raises WriterError or ContractError: it is not stored."""
         if self.failure is not None:
             raise self.failure
-        if not batch.records:
+        if not batch.groups:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting_bytes += batch.waiting_bytes

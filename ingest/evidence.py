@@ -87,11 +87,14 @@ class Scope:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What was written: events in scope, texts, and events in scope that no checkpoint covers yet."""
+    """What was written: events in scope, texts, events whose text was not kept because that is declared, and
+    events in scope that no checkpoint covers yet.
+    """
 
     folder: Path
     event_count: int
     text_count: int
+    unkept_count: int
     unsigned_count: int
     content_sha256: str  # of bundle.json, which names the digest of every other file
 
@@ -140,6 +143,8 @@ def make_bundle(
             "Check the id; run `fleetbook notarise` for events of today."
         )
     payloads = _payloads(workspace, chosen, with_texts=with_texts)
+    bodies = (json.loads(str(event["body"])) for event in events if event["is_in_scope"])
+    unkept = sum(map(evidence_verify.is_unkept, bodies))
     files = {
         "events.jsonl": _lines(events),
         "chains.jsonl": _lines(chains),
@@ -154,6 +159,7 @@ def make_bundle(
         "made_at": rfc3339(clock()),
         "event_count": proven,
         "unsigned_event_count": unsigned,
+        "unkept_text_count": unkept,
         "files": {name: sha256(content).hexdigest() for name, content in files.items()},
     }
     files["bundle.json"] = (json.dumps(about, indent=2) + "\n").encode()
@@ -164,6 +170,7 @@ def make_bundle(
         folder=folder,
         event_count=proven,
         text_count=sum(payload["state"] == "text" for payload in payloads),
+        unkept_count=unkept,
         unsigned_count=unsigned,
         content_sha256=sha256(files["bundle.json"]).hexdigest(),
     )
@@ -198,7 +205,7 @@ def _choose(workspace: Workspace, view: View, scope: Scope) -> _Chosen:
         rows = scope.rows_of(table)
         _add_positions(chosen.in_scope, rows)
         named = rows.filter(pc.is_valid(rows["payload_commit"]))
-        chosen.payload_ids.update(named["payload_id"].to_pylist())
+        chosen.payload_ids.update(named["payload_id"].drop_null().to_pylist())
     wanted = pa.array(sorted(chosen.payload_ids), pa.string())
     for table in _tables(workspace, view):
         erasures = table.filter(pc.equal(table["event_type"], "payload_erased"))

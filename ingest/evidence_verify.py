@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 EVENT_LABEL = b"fleetbook/event/v1\0"
 _ED25519 = b"\x01"
+# These carry content_capture as what was declared, not for a text of their own.
+DECLARATIONS = ("token_created", "content_capture_set")
 
 
 def signed_text(note: str, vkey: str) -> str | None:
@@ -91,7 +93,7 @@ def check_payloads(bodies: list[dict[str, Any]], payloads: dict[str, dict[str, A
     erased = {body.get("payload_id") for body in bodies if body["event_type"] == "payload_erased"}
     named: dict[str, str] = {}
     for body in bodies:
-        if "payload_commit" in body:
+        if "payload_commit" in body and "payload_id" in body:
             named[body["payload_id"]] = body["payload_commit"]
     for payload_id, payload in payloads.items():
         if payload_id not in named:
@@ -104,6 +106,11 @@ def check_payloads(bodies: list[dict[str, Any]], payloads: dict[str, dict[str, A
             yield f"payload {payload_id}: said to be erased, but no event records it"
         elif payload["state"] == "missing":
             yield f"payload {payload_id}: the text is gone without a record of its erasure"
+
+
+def is_unkept(body: dict[str, Any]) -> bool:
+    """Whether the event had a text that was not kept, or as a hash only, because that is declared."""
+    return "content_capture" in body and body["event_type"] not in DECLARATIONS
 
 
 def is_in_scope(body: dict[str, Any], scope: dict[str, str]) -> bool:
@@ -139,10 +146,13 @@ def check(folder: Path, vkey: str | None) -> tuple[list[str], str]:
     if len(chosen) != about["event_count"]:
         findings.append(f"events.jsonl: {len(chosen)} events in scope, not {about['event_count']}")
     payloads = {payload["payload_id"]: payload for payload in _lines(folder / "payloads.jsonl")}
-    needed = {body["payload_id"] for body in chosen if "payload_commit" in body}
+    needed = {body["payload_id"] for body in chosen if "payload_commit" in body and "payload_id" in body}
     findings += [f"payload {name}: not in the bundle" for name in sorted(needed - payloads.keys())]
     findings += check_payloads(bodies, payloads)
     said = f"{len(chosen)} events in scope, {len(chains)} chains, {len(payloads)} texts, {size} leaves"
+    unkept = sum(map(is_unkept, chosen))
+    if unkept:
+        said += f"; {unkept} events had a text that was not kept, as declared"
     return findings, said
 
 

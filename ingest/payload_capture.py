@@ -24,8 +24,8 @@ _KEY_BYTES = 32
 def unkept_columns(content: str, capture: Capture, key: bytes) -> dict[str, Value]:
     """What the event of a text says instead of naming a payload; secrets are masked before it is hashed.
 
-    ``hashed`` gives ``payload_commit`` = SHA256(key || content) and ``payload_bytes``: equal texts look equal,
-    and whoever has a text can prove it. ``off`` gives the word alone.
+    ``hashed`` gives ``payload_commit`` = SHA256(key || content) and ``payload_bytes``: equal texts
+    look equal, and whoever has a text can prove it. ``off`` gives the word alone.
     """
     columns: dict[str, Value] = {"content_capture": capture}
     if capture == "hashed":

@@ -57,6 +57,8 @@ def evidence(
             ]
         )
     typer.echo(f"{bundle.folder}: {bundle.event_count:,} events, {bundle.text_count:,} texts, with proofs.")
+    if bundle.unkept_count:
+        typer.echo(f"{bundle.unkept_count:,} events had a text that was not kept, as declared.")
     typer.echo(f"Check it anywhere: python {bundle.folder / 'verify.py'} --vkey KEY (needs cryptography).")
     if bundle.unsigned_count:
         typer.echo(

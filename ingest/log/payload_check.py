@@ -49,6 +49,8 @@ def check_payloads(
             ids.append(payload_id)
         found.count += len(ids)
         kept.append(pa.array(ids, pa.string()))
+    # A commitment without an id is that of a text that was never kept: there is nothing to look for.
+    named = [table.filter(pc.is_valid(table["payload_id"])) for table in named]
     for table in named:
         found.findings += _wrong_ids(table)
     _look_for(found, named, pa.chunked_array(kept, pa.string()).combine_chunks(), log_events)

@@ -20,10 +20,14 @@ _VERDICTS = {"approved_changed": "approved with changes"}
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """One text of a step and what it is; ``content`` is None when it may not be read or is not kept."""
+    """One text of a step and what it is; ``content`` is None when it may not be read or is not kept.
+
+    ``is_unkept`` says that it was never kept, because the agent or the team declares so.
+    """
 
     heading: str
     content: str | None
+    is_unkept: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,9 +280,9 @@ def _step(
         ended_at=at(last) if last else None,
         facts=tuple(fact for fact in facts if fact[1]),
         texts=tuple(
-            Text(heading=heading, content=_content(event))
+            Text(heading=heading, content=_content(event), is_unkept=not event.get("payload_id"))
             for heading, event in texts
-            if event is not None and event.get("payload_id")
+            if event is not None and (event.get("payload_id") or event.get("content_capture"))
         ),
         is_bad=is_bad,
     )

@@ -19,7 +19,8 @@ from app.views._parts.tally import Totals
 Row = Mapping[str, object]
 # Steps that are drawn with their texts; every event stands in the proof.
 MAX_STEPS = 200
-NOT_KEPT = "This text is not shown: you may not read it, or it was erased or never kept."
+NOT_SHOWN = "This text is not shown: you may not read it, or it was erased."
+NOT_KEPT = "This text was not kept: content_capture of the agent or its team says so in registry.yaml."
 
 
 def timeline(page: Page, events: Sequence[Row]) -> None:
@@ -69,7 +70,7 @@ def _step(step: replay.Step, start: dt.datetime | None) -> None:
             if text.heading:
                 st.caption(text.heading)
             if text.content is None:
-                st.caption(NOT_KEPT)
+                st.caption(NOT_KEPT if text.is_unkept else NOT_SHOWN)
             else:
                 st.code(text.content, language=None, wrap_lines=True)
 

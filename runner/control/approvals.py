@@ -126,7 +126,7 @@ def may_decide(
     registry: Registry, request: Request, person_id: str, *, author: str | None, is_high_risk: bool
 ) -> Ruling:
     """Whether ``person_id`` may decide ``request``. ``author`` wrote the agent version."""
-    target = Target(agent_id=request.agent_id, team_id=request.team_id)
+    target = Target(agent_id=request.agent_id, team_id=request.team_id, tool=request.tool_name)
     ruling = may(registry, person_id, "decide_approval", target)
     if not ruling.allowed:
         return ruling

@@ -38,7 +38,7 @@ class EventType:
     optional: tuple[str, ...] = ()
 
 
-TRIGGER_KINDS = ("person", "schedule", "delegate", "import")
+TRIGGER_KINDS = ("person", "schedule", "delegate", "api", "import")
 END_STATES = ("completed", "failed", "stopped_budget", "cancelled", "expired_waiting", "lost")
 PAUSE_REASONS = ("approval", "budget", "unknown_outcome")
 TOOL_EFFECTS = ("read", "write", "consequential")
@@ -171,6 +171,15 @@ COLUMNS: tuple[Field, ...] = (
     _int("swept_nano_usd", "Amount of an expired hold that was swept: cost unknown, neither 0 nor spend."),
     _time("window_start_at", "Start of the wallet window, in UTC."),
     _time("window_end_at", "End of the wallet window (exclusive), in UTC."),
+    _int("spent_nano_usd", "What a wallet window had spent when the event happened, in nano-USD."),
+    _int("threshold_percent", "Share of the cap that was passed: 50, 80 or 100. 100 also when what is left is too little for a call that was refused."),
+    _time("projected_at", "When the wallet will be empty if it is spent at the speed of its window so far."),
+    _text("raise_id", "One temporary raise of a wallet's cap."),
+    _int("raise_nano_usd", "By how much the raise lifts the cap, in nano-USD."),
+    # notices
+    _text("notice_id", "One notice: it goes to the workspace's notices file and to every notification of registry.yaml that wants its kind."),
+    _text("notice_kind", "What the notice is about, for example wallet-threshold or approval-waiting."),
+    _text("notification_id", "Where a notice goes: id of the notification in registry.yaml, or file for the workspace's notices file; never its URL."),
     # registry and lifecycle
     _text("agent_name", "Name of the agent as people see it."),
     _text("team_name", "Name of the team as people see it."),
@@ -252,7 +261,15 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("approval_reported", "approvals", "An outside source tells of an approval: asked for, and decided where a decision is given.", (*_APPROVAL, "run_id", "agent_id"), ("call_index", "tool_name", "arguments_digest", "approved_digest", "approval_rule", "approver_role", "decision", "source_decision", "decider_kind", "person_id", "reason")),
     _event("approval_consumed", "approvals", "The approval was used, once, for the call it was bound to.", (*_APPROVAL, "run_id", "agent_id", "arguments_digest"), ("call_index", "tool_name")),
     _event("budget_set", "wallets", "A wallet's cap was declared.", ("wallet_id", "wallet_kind", "wallet_window", "is_unlimited"), ("cap_nano_usd", "reason", "window_start_at", "window_end_at")),
-    _event("budget_raised", "wallets", "A wallet's cap was raised for a time.", ("wallet_id", "cap_nano_usd", "expires_at", "person_id", "reason"), ("wallet_kind", "wallet_window")),
+    _event("budget_raised", "wallets", "A wallet's cap was raised for a time.", ("wallet_id", "cap_nano_usd", "expires_at", "person_id", "reason"), ("wallet_kind", "wallet_window", "raise_id", "raise_nano_usd")),
+    _event("budget_raise_requested", "wallets", "A person asked for a temporary raise of a cap.", ("wallet_id", "raise_id", "raise_nano_usd", "expires_at", "person_id", "reason"), ("wallet_kind", "wallet_window")),
+    _event("budget_raise_rejected", "wallets", "A person rejected a raise.", ("wallet_id", "raise_id", "raise_nano_usd", "person_id", "reason"), ("wallet_kind", "wallet_window")),
+    _event("budget_raise_expired", "wallets", "A raise ended by its time: the cap is what it was before. Where more is spent, nothing new is held.", ("wallet_id", "raise_id", "raise_nano_usd", "cap_nano_usd", "spent_nano_usd"), ("wallet_kind", "wallet_window")),
+    _event("budget_threshold_passed", "wallets", "A wallet window passed a share of its cap, once per window and share.", ("wallet_id", "threshold_percent", "cap_nano_usd", "spent_nano_usd"), ("wallet_kind", "wallet_window", "window_start_at", "window_end_at", "reason")),
+    _event("budget_exhaustion_projected", "wallets", "At the speed so far the wallet will be empty before its window ends; told once per window.", ("wallet_id", "projected_at", "cap_nano_usd", "spent_nano_usd"), ("wallet_kind", "wallet_window", "window_start_at", "window_end_at")),
+    _event("notice_raised", "notices", "Something that people should hear of; the reason is its title.", ("notice_id", "notice_kind", "reason"), ("approval_id", "wallet_id", "rule_id")),
+    _event("notice_sent", "notices", "A notice was taken by the place it was sent to.", ("notice_id", "notice_kind", "notification_id", "attempt")),
+    _event("notice_failed", "notices", "A notice was not taken; it is tried again until expires_at, or given up where that is null.", ("notice_id", "notice_kind", "notification_id", "attempt", "reason"), ("expires_at",)),
     _event("hold_swept", "wallets", "An expired hold was swept: its cost is unknown.", ("wallet_id", "run_id", "swept_nano_usd"), ("turn_index", "attempt")),
     _event("team_declared", "registry", "A team as declared.", ("team_id", "team_name"), ("owner_id", "cost_center")),
     _event("person_declared", "registry", "A person and a role as declared.", ("person_id", "role_id", "scope"), ("person_name",)),

@@ -3,7 +3,7 @@
 {% macro contract_words_of(field) %}
 {{ return({
     "content_capture": ["off", "hashed", "on"],
-    "trigger_kind": ["person", "schedule", "delegate", "import"],
+    "trigger_kind": ["person", "schedule", "delegate", "api", "import"],
     "pause_reason": ["approval", "budget", "unknown_outcome"],
     "end_state": ["completed", "failed", "stopped_budget", "cancelled", "expired_waiting", "lost"],
     "tool_effect": ["read", "write", "consequential"],

@@ -197,6 +197,12 @@ wallets = sa.Table(
     _count("held_nano_usd"),
     _count("swept_nano_usd"),
     _count("imported_nano_usd"),
+    # Since store version 2. raised is the part of the cap that goes back at raised_until at the latest.
+    _count("raised_nano_usd", null=True),
+    _moment("raised_until", null=True),
+    _moment("opened_at", null=True),
+    _count("threshold_percent", null=True),
+    _moment("projection_told_at", null=True),
     sa.CheckConstraint("is_unlimited OR cap_nano_usd IS NOT NULL", name="a_cap_is_a_number_or_unlimited"),
 )
 
@@ -213,6 +219,50 @@ holds = sa.Table(
     _moment("held_at"),
     _moment("expires_at"),
     sa.Index("holds_by_expiry", "expires_at"),
+)
+
+# status: waiting, approved, rejected, expired (after approval, or without a decision)
+raises = sa.Table(
+    "raises",
+    METADATA,
+    sa.Column("raise_id", sa.Text, primary_key=True),
+    _text("wallet_id"),
+    _count("raise_nano_usd"),
+    _moment("expires_at"),
+    _text("reason"),
+    _text("requested_by"),
+    _moment("requested_at"),
+    _text("status"),
+    _text("decided_by", null=True),
+    _moment("decided_at", null=True),
+    sa.Index("raises_by_status", "status", "expires_at"),
+)
+
+# What people should hear of. routed_at: its sends have been made, one for each place it goes to.
+notices = sa.Table(
+    "notices",
+    METADATA,
+    sa.Column("notice_id", sa.Text, primary_key=True),
+    _text("notice_kind"),
+    _text("team_id", null=True),
+    _text("title"),
+    _text("text"),
+    _text("about"),
+    _moment("raised_at"),
+    _moment("routed_at", null=True),
+    sa.Index("notices_by_routing", "routed_at"),
+)
+
+# status: waiting, sent, given_up. due_at lies in the future while somebody is sending it.
+notice_sends = sa.Table(
+    "notice_sends",
+    METADATA,
+    sa.Column("notice_id", sa.Text, primary_key=True),
+    sa.Column("notification_id", sa.Text, primary_key=True),
+    _text("status"),
+    _count("attempt"),
+    _moment("due_at"),
+    sa.Index("notice_sends_by_due", "status", "due_at"),
 )
 
 # A row leaves when its event is durable in the log; writer_id marks a row that a writer has taken.

@@ -108,7 +108,10 @@ def _taken(attributes: Mapping[str, Json]) -> dict[str, Json]:
         if is_content(name):
             if value is not None:
                 taken[name] = value
-        elif _size(value) > MAX_STRUCTURE_CHARACTERS and name not in STRUCTURE_NAMES:
+        # Most are short texts: asking for the type here saves a call for each of them.
+        elif (
+            (len(value) if type(value) is str else _size(value)) > MAX_STRUCTURE_CHARACTERS
+        ) and name not in STRUCTURE_NAMES:
             taken[name] = value
     return taken
 
@@ -127,7 +130,9 @@ def _without(attributes: Mapping[str, Json], taken: Mapping[str, Json]) -> dict[
         for name, value in attributes.items()
         if name not in taken or not is_flattened(name)
     }
-    for name in taken.keys() & STRUCTURE_MEMBERS.keys():
+    for name in STRUCTURE_MEMBERS:
+        if name not in taken:
+            continue
         whole = object_of(taken[name])
         members = {key: whole[key] for key in STRUCTURE_MEMBERS[name] if key in whole}
         if members:

@@ -53,6 +53,7 @@ INTERVENTION_KINDS = ("corrected", "rerun", "took_over", "interrupted")
 CALLERS = ("agent", "user")
 CONTENT_CAPTURES = ("off", "hashed", "on")
 GRANT_EFFECTS = ("allow", "deny")
+STOP_SCOPES = ("run", "agent", "company")
 DECIDER_KINDS = ("person", "policy", "unknown")
 
 
@@ -180,6 +181,17 @@ COLUMNS: tuple[Field, ...] = (
     _text("notice_id", "One notice: it goes to the workspace's notices file and to every notification of registry.yaml that wants its kind."),
     _text("notice_kind", "What the notice is about, for example wallet-threshold or approval-waiting."),
     _text("notification_id", "Where a notice goes: id of the notification in registry.yaml, or file for the workspace's notices file; never its URL."),
+    # schedules
+    _time("slot_at", "The moment for which the schedule had planned the run, in UTC."),
+    _int("lateness_ns", "How long after its slot the schedule fired, in nanoseconds."),
+    _bool("is_late", "The slot fired after its grace was over, by the schedule's misfire policy."),
+    # stops and reminders
+    _text("stop_id", "One order to stop: of a run, of an agent, or of the whole company."),
+    _text("stop_scope", "What the order stops.", STOP_SCOPES),
+    _bool("is_drill", "The order was given to try the stop control."),
+    _int("halt_ns", "From the order to stop until the run had ended, in nanoseconds."),
+    _text("batch_id", "Decisions that a person made in one go share it; each was judged by itself."),
+    _text("told_ids", "People and roles that were told, separated by semicolons."),
     # registry and lifecycle
     _text("agent_name", "Name of the agent as people see it."),
     _text("team_name", "Name of the team as people see it."),
@@ -247,7 +259,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("run_started", "runs", "A worker began the run.", ("run_id", "agent_id"), ("version_hash",)),
     _event("run_paused", "runs", "The run waits; it is data, no process holds it.", ("run_id", "agent_id", "pause_reason")),
     _event("run_resumed", "runs", "A worker took the paused or interrupted run up again.", ("run_id", "agent_id"), ("reason",)),
-    _event("run_ended", "runs", "The run reached a terminal state; the payload is the final answer.", ("run_id", "agent_id", "end_state"), ("error_type", "machine_ns", "declared_event_count", "reported_cost_nano_usd", "other_side_cost_nano_usd", "source_end_reason", "reason", "is_time_stated")),
+    _event("run_ended", "runs", "The run reached a terminal state; the payload is the final answer.", ("run_id", "agent_id", "end_state"), ("error_type", "machine_ns", "declared_event_count", "reported_cost_nano_usd", "other_side_cost_nano_usd", "source_end_reason", "reason", "is_time_stated", "stop_id", "halt_ns")),
     _event("message_recorded", "runs", "A message of the conversation that is no model turn (a user's line); the payload is its text.", ("run_id", "agent_id", "message_role")),
     _event("run_counted", "runs", "What the source's own record of an imported run adds up to; where a record grew, the newest counts.", ("run_id", "agent_id"), ("turn_count", "user_message_count", "assistant_message_count", "tool_result_count", "total_tokens", *_TOKENS, "reported_cost_nano_usd", "unstated_counts")),
     _event("turn_requested", "turns", "A model call is about to be made and its worst case is held.", ("run_id", "agent_id", *_TURN), ("max_output_tokens", "hold_nano_usd")),
@@ -256,8 +268,10 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("tool_call_finished", "tool_calls", "The tool call ended, or was refused or denied unexecuted; the payload is the result.", ("run_id", "agent_id", *_CALL, "tool_outcome"), ("tool_call_id", "called_by", "tool_error_class", "error_type", "duration_ns", "refusal_rule", "arguments_digest", "approval_id", "reason")),
     _event("approval_requested", "approvals", "A tool call waits for a person.", (*_APPROVAL, "run_id", "agent_id", *_CALL, "arguments_digest", "approval_rule", "approver_role", "expires_at"), ("money_at_stake_nano_usd",)),
     _event("approval_shown", "approvals", "The request was on a person's screen; time to decide counts from here.", (*_APPROVAL, "run_id", "agent_id", "person_id"), ("arguments_digest",)),
-    _event("approval_decided", "approvals", "A person decided; the payload is the changed arguments, if any.", (*_APPROVAL, "run_id", "agent_id", "person_id", "decision", "approved_digest"), ("reason", "arguments_digest", "tool_name")),
-    _event("approval_expired", "approvals", "Nobody decided in time; counts as refused.", (*_APPROVAL, "run_id", "agent_id"), ("tool_name",)),
+    _event("approval_decided", "approvals", "A person decided; the payload is the changed arguments, if any.", (*_APPROVAL, "run_id", "agent_id", "person_id", "decision", "approved_digest"), ("reason", "arguments_digest", "tool_name", "batch_id")),
+    _event("approval_reminded", "approvals", "Those who may decide were reminded; once per request.", (*_APPROVAL, "run_id", "agent_id"), ("tool_name", "told_ids", "expires_at")),
+    _event("approval_escalated", "approvals", "The request is near its end: more people were told; once per request.", (*_APPROVAL, "run_id", "agent_id"), ("tool_name", "told_ids", "expires_at")),
+    _event("approval_expired", "approvals", "Nobody decided in time, or the run was stopped before (then with a reason); counts as refused.", (*_APPROVAL, "run_id", "agent_id"), ("tool_name", "reason")),
     _event("approval_reported", "approvals", "An outside source tells of an approval: asked for, and decided where a decision is given.", (*_APPROVAL, "run_id", "agent_id"), ("call_index", "tool_name", "arguments_digest", "approved_digest", "approval_rule", "approver_role", "decision", "source_decision", "decider_kind", "person_id", "reason")),
     _event("approval_consumed", "approvals", "The approval was used, once, for the call it was bound to.", (*_APPROVAL, "run_id", "agent_id", "arguments_digest"), ("call_index", "tool_name")),
     _event("budget_set", "wallets", "A wallet's cap was declared.", ("wallet_id", "wallet_kind", "wallet_window", "is_unlimited"), ("cap_nano_usd", "reason", "window_start_at", "window_end_at")),
@@ -284,8 +298,11 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("status_changed", "lifecycle", "An agent's status was decided.", ("agent_id", "status"), ("reason", "person_id")),
     _event("review_decided", "lifecycle", "A lifecycle review was decided.", ("agent_id", "decision"), ("reason", "person_id")),
     _event("attested", "lifecycle", "An owner attested an agent.", ("agent_id", "person_id"), ("reason",)),
-    _event("schedule_fired", "schedules", "A schedule slot started a run.", ("rule_id", "agent_id"), ("run_id",)),
-    _event("schedule_missed", "schedules", "A schedule slot passed without a run.", ("rule_id", "agent_id"), ("reason",)),
+    _event("schedule_fired", "schedules", "A schedule slot asked for a run, or a person did so for it (then without a slot).", ("rule_id", "agent_id"), ("run_id", "slot_at", "lateness_ns", "is_late", "person_id")),
+    _event("schedule_missed", "schedules", "A schedule slot passed without a run: nobody was there in time, or the run was refused (then with its rule).", ("rule_id", "agent_id"), ("reason", "slot_at", "refusal_rule", "run_id")),
+    _event("stop_ordered", "stops", "A person ordered a run, an agent or everything to stop.", ("stop_id", "stop_scope", "person_id", "reason"), ("agent_id", "run_id", "is_drill")),
+    _event("stop_lifted", "stops", "A person let an agent, or everything, start again.", ("stop_id", "stop_scope", "person_id", "reason"), ("agent_id", "is_drill")),
+    _event("stop_drill", "stops", "A drill stopped this run: how long it took.", ("stop_id", "agent_id", "run_id", "halt_ns", "person_id")),
     _event("outcome_recorded", "outcomes", "A verdict on a run from its source, a user or a judge.", ("run_id", "outcome_kind"), ("outcome_name", "is_good", "score_micro", "reason", "person_id")),
     _event("intervention_recorded", "outcomes", "A person corrected, re-ran, took over or interrupted a run; who is unknown where an outside source does not say.", ("run_id", "agent_id", "intervention_kind"), ("person_id", "reason")),
     _event("export_created", "access", "Rows left the product; the manifest is hashed.", ("export_id", "export_format", "row_count", "content_sha256", "person_id"), ("filter_text", "scope")),

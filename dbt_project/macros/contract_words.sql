@@ -14,6 +14,7 @@
     "decider_kind": ["person", "policy", "unknown"],
     "wallet_kind": ["team", "agent", "run"],
     "wallet_window": ["day", "month", "total"],
+    "stop_scope": ["run", "agent", "company"],
     "risk_class": ["minimal", "limited", "high"],
     "status": ["draft", "review", "live", "watch", "suspended", "retired"],
     "grant_effect": ["allow", "deny"],

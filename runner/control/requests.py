@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -25,24 +25,72 @@ if TYPE_CHECKING:
     from runner.control.core import Core, Version
 
 
-def request_run(control: Core, agent_id: str, task: str, person_id: str) -> str:
-    """See :meth:`runner.control.plane.Control.request_run`."""
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A run that somebody or something wants: for whom, by what, and for a delegated one its parent."""
+
+    agent_id: str
+    task: str
+    person_id: str
+    trigger_kind: str = "person"
+    parent_run_id: str | None = None
+
+
+class Answer(NamedTuple):
+    """The run of a wish, queued, or refused by ``stop``."""
+
+    run: runs.Run
+    stop: Stop | None
+
+
+def request_run(
+    control: Core, agent_id: str, task: str, person_id: str, *, trigger_kind: str = "person"
+) -> str:
+    """See :meth:`runner.control.plane.Control.request_run`; ``trigger_kind`` is person or api."""
+    wish = Wish(agent_id=agent_id, task=task, person_id=person_id, trigger_kind=trigger_kind)
+    return _ask(control, wish)
+
+
+def request_child(control: Core, parent: runs.Run, agent_id: str, task: str) -> str:
+    """Ask for a run that ``parent`` delegates: for the same person, by the same rules; returns its run_id.
+
+    Raises RunRefused (told in the log with the rule), NotFound, ModelUnusable.
+    """
+    wish = Wish(
+        agent_id=agent_id,
+        task=task,
+        person_id=parent.requested_by,
+        trigger_kind="delegate",
+        parent_run_id=parent.run_id,
+    )
+    return _ask(control, wish)
+
+
+def admit(control: Core, tx: Transaction, wish: Wish) -> Answer:
+    """Ask every rule, and put the run and the answer into the store and the outbox of ``tx``.
+
+    Raises NotFound for an agent that was never declared, ModelUnusable.
+    """
+    registry = control.registry_in(tx.sql)
+    state = find_agent(tx.sql, registry, wish.agent_id)
+    version = control.version(tx.sql, wish.agent_id, state.agent_version)
+    run = _new_run(tx, registry, state, version, wish)
+    stop = _by_person(registry, wish) or refusal(registry, state, version.frozen, wish.person_id, tx.now)
+    if stop is None:
+        check_model(version.frozen.model)
+        stop = _by_wallets(tx, registry, run, version.frozen, control.price(registry, version.frozen))
+    if stop:
+        run = replace(run, status="refused")
+    runs.insert(tx, run, version.version_hash)
+    if stop:
+        _tell(tx, run, stop)
+    return Answer(run, stop)
+
+
+def _ask(control: Core, wish: Wish) -> str:
     with control.store.write() as tx:
-        registry = control.registry_in(tx.sql)
-        control.known_person(registry, person_id)
-        state = find_agent(tx.sql, registry, agent_id)
-        version = control.version(tx.sql, agent_id, state.agent_version)
-        run = _new_run(tx, registry, state, version, task, person_id)
-        stop = refusal(registry, state, version.frozen, person_id, tx.now)
-        if stop is None:
-            check_model(version.frozen.model)
-            price = control.price(registry, version.frozen)
-            stop = _by_wallets(tx, registry, run, version.frozen, price)
-        if stop:
-            run = replace(run, status="refused")
-        runs.insert(tx, run, version.version_hash)
-        if stop:
-            _tell(tx, run, stop)
+        control.known_person(control.registry_in(tx.sql), wish.person_id)
+        run, stop = admit(control, tx, wish)
     if stop:
         control.relay.flush()
         raise RunRefused(run.run_id, stop.rule, stop.reason, stop.advice)
@@ -50,19 +98,32 @@ def request_run(control: Core, agent_id: str, task: str, person_id: str) -> str:
 
 
 def _new_run(
-    tx: Transaction, registry: Registry, state: AgentState, version: Version, task: str, person_id: str
+    tx: Transaction, registry: Registry, state: AgentState, version: Version, wish: Wish
 ) -> runs.Run:
+    person = registry.people.get(wish.person_id)
     return runs.Run(
         run_id=new_event_id(tx.now),
+        parent_run_id=wish.parent_run_id,
         agent_id=state.agent_id,
         agent_version=version.agent_version,
         team_id=state.team_id,
         status="queued",
-        trigger_kind="person",
-        requested_by=person_id,
-        role_id=registry.people[person_id].role,
-        task=task,
+        trigger_kind=wish.trigger_kind,
+        requested_by=wish.person_id,
+        role_id=person.role if person else "",
+        task=wish.task,
         requested_at=tx.now,
+    )
+
+
+def _by_person(registry: Registry, wish: Wish) -> Stop | None:
+    """A person who is no longer declared; a schedule may name one."""
+    if wish.person_id in registry.people:
+        return None
+    return Stop(
+        rule="unknown-person",
+        reason=f"{wish.person_id!r} is not among the people of the registry",
+        advice="Let the run be asked for by somebody who is declared under people in registry.yaml.",
     )
 
 

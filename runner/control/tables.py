@@ -117,6 +117,8 @@ runs = sa.Table(
     _text("end_state", null=True),
     _text("reason", null=True),
     _moment("ended_at", null=True),
+    # Since store version 2: the order that stops this run.
+    _text("stop_id", null=True),
     sa.Index("runs_by_status", "status", "requested_at"),
 )
 
@@ -167,6 +169,10 @@ approvals = sa.Table(
     _text("changed_arguments", null=True),
     _text("approved_digest", null=True),
     _moment("consumed_at", null=True),
+    # Since store version 2.
+    _text("batch_id", null=True),
+    _moment("reminded_at", null=True),
+    _moment("escalated_at", null=True),
     sa.Index("approvals_by_run", "run_id", "call_index"),
     sa.Index("approvals_by_status", "status", "expires_at"),
 )
@@ -263,6 +269,56 @@ notice_sends = sa.Table(
     _count("attempt"),
     _moment("due_at"),
     sa.Index("notice_sends_by_due", "status", "due_at"),
+)
+
+# Every slot of every schedule that has come: fired, refused or missed, once. Slots to come are not here.
+schedule_slots = sa.Table(
+    "schedule_slots",
+    METADATA,
+    sa.Column("schedule_id", sa.Text, primary_key=True),
+    sa.Column("slot_at", Moment, primary_key=True),
+    _text("agent_id"),
+    _text("status"),
+    sa.Column("is_late", sa.Boolean, nullable=False),
+    _moment("decided_at"),
+    _text("run_id", null=True),
+    _text("reason", null=True),
+)
+
+# How far each schedule's slots are accounted for, and the declaration by which they were.
+schedule_cursors = sa.Table(
+    "schedule_cursors",
+    METADATA,
+    sa.Column("schedule_id", sa.Text, primary_key=True),
+    _text("spec"),
+    _moment("accounted_until"),
+)
+
+# stop_scope: run, agent, company. An order over an agent or the company stands until it is lifted.
+stop_orders = sa.Table(
+    "stop_orders",
+    METADATA,
+    sa.Column("stop_id", sa.Text, primary_key=True),
+    _text("stop_scope"),
+    _text("target_id"),
+    sa.Column("is_drill", sa.Boolean, nullable=False),
+    _text("ordered_by"),
+    _moment("ordered_at"),
+    _text("reason"),
+    _moment("lifted_at", null=True),
+    sa.Index("stop_orders_by_target", "lifted_at", "stop_scope", "target_id"),
+)
+
+# status: working, stopping. A row leaves when its process ends in order; seen_at is its heartbeat.
+workers = sa.Table(
+    "workers",
+    METADATA,
+    sa.Column("owner", sa.Text, primary_key=True),
+    _text("status"),
+    _moment("started_at"),
+    _moment("seen_at"),
+    _count("playing_count"),
+    _count("played_count"),
 )
 
 # A row leaves when its event is durable in the log; writer_id marks a row that a writer has taken.

@@ -175,6 +175,7 @@ def _asked(events: list[Event], name_of: NameOf) -> Step:
         "person": "a person",
         "schedule": "a schedule",
         "delegate": "another run",
+        "api": "a program",
         "import": "an import",
     }
     facts = [

@@ -40,6 +40,12 @@ class ContentRules:
         self._rules = _Rules()
         self._outside: dict[tuple[str | None, str | None, str | None], Capture] = {}
 
+    def keep_all(self) -> bool:
+        """True when the registry switches nothing off."""
+        self._refresh()
+        said = {*self._rules.teams.values(), *self._rules.agents.values()}
+        return said <= {"on"}
+
     def of(self, team_id: str | None, agent_id: str | None) -> Capture:
         """The stricter word of team and agent; on when nothing is declared."""
         self._refresh()

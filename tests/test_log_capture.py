@@ -22,6 +22,7 @@ from runner.errors import RegistryInvalid
 from tests.runner_company import company, events, play, registry, registry_text
 from tests.tau2_files import document, good, write
 from tests.test_log_evidence import checked
+from tests.test_otlp_receiver import Served, json_span, trace_json
 
 TEAM = ('cost_center: "4100"}', 'cost_center: "4100", content_capture: %s}')
 AGENT = ("    model: sim:triage\n", "    model: sim:triage\n    content_capture: %s\n")
@@ -163,3 +164,25 @@ def test_the_page_says_that_a_text_was_not_kept(workspace: Workspace) -> None:
     texts = [text for step in steps(run_events(workspace, run_id), str) for text in step.texts]
     assert texts
     assert all(text.is_unkept and text.content is None for text in texts)
+
+
+@pytest.mark.parametrize("capture", ["off", "hashed"])
+def test_an_outside_agent_sends_with_an_open_token_and_its_texts_are_not_kept(
+    workspace: Workspace, capture: str
+) -> None:
+    agents = f"agents: {{helper: {{team: support, content_capture: {capture}}}}}"
+    alias = "aliases: [{source_agent: bot, team: support, agent: helper}]"
+    workspace.registry_file.write_text(f"teams: {{support: {{}}}}\n{agents}\n{alias}\n", encoding="utf-8")
+    served = Served(workspace)
+    question = {"gen_ai.input.messages": "Where is my parcel?"}
+    with served.client, served.writer:
+        spans = (json_span(1, question), json_span(2, {"gen_ai.agent.name": "bot"}))
+        assert served.post_json(trace_json(*spans)).json() == {}
+        other = json_span(3, question | {"gen_ai.agent.name": "cat"}, traceId="f" * 32)
+        assert served.post_json(trace_json(other)).json() == {}
+        closed, kept = sorted(served.stored(), key=lambda row: row["seq"])
+    assert (closed["content_capture"], closed["payload_id"]) == (capture, None)
+    assert ("commits" in json.loads(closed["span_json"])) == (capture == "hashed")
+    assert "parcel" not in closed["body"]
+    texts = payload_texts(workspace, [kept["payload_id"]])
+    assert (kept["content_capture"], "parcel" in str(texts)) == (None, True)

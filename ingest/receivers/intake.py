@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ingest.capture import Capture, strictest
 from ingest.contract import Value, derived_event_id
 from ingest.dialects.aliases import names_of
 from ingest.dialects.assemble import run_id_of, trace_id_of_log
@@ -20,6 +21,7 @@ from ingest.dialects.texts import MAX_STRUCTURE_CHARACTERS
 from ingest.dialects.values import Attributes, first_name, object_of
 from ingest.log.writer import Payload, make_payload
 from ingest.masker import mask, masked_in
+from ingest.payload_rules import ContentRules
 from ingest.payloads import commitment
 from ingest.receivers.decode import Decoded, RawRecord
 from ingest.receivers.tokens import Token
@@ -46,6 +48,8 @@ class Group:
     person_id: str | None = None
     parts: list[Part] = field(default_factory=list)
     contents: list[bytes | None] = field(default_factory=list)  # one for each record; null without texts
+    capture: Capture = "on"  # what becomes of the texts
+    has_texts: bool = False  # kept or not
     shared: tuple[int, int] | None = None  # resource and scope of the last part, by identity
     size: int = 0
 
@@ -67,12 +71,12 @@ class Written:
     payloads: list[Payload] = field(default_factory=list)
 
 
-def prepare(decoded: Decoded, token: Token, *, span_bytes: int) -> Batch:
-    """The records of ``decoded`` without what ``token`` may not keep; ``decoded`` rejects too large ones."""
+def prepare(decoded: Decoded, token: Token, rules: ContentRules, *, span_bytes: int) -> Batch:
+    """The records of ``decoded`` without what token and ``rules`` do not keep; it rejects too large ones."""
     batch = Batch(token=token)
     resources: dict[int, _Resource] = {}
     open_groups: dict[tuple[str, str | None], Group] = {}
-    is_told, keeps_texts = token.content_capture != "off", token.content_capture == "on"
+    captures = _captures(decoded, token, rules)
     for raw in decoded.records:
         place = id(raw["resource"])  # all spans of a resource share one object
         resource = resources.get(place)
@@ -81,13 +85,16 @@ def prepare(decoded: Decoded, token: Token, *, span_bytes: int) -> Batch:
         structure, content = apart(raw)
         attributes = object_of(structure["attributes"])
         record = encoded_record(structure)
-        told = encoded(labelled(content, raw) if keeps_texts else content) if content and is_told else None
+        capture = captures.get(str(raw["trace_id"]), token.content_capture)
+        is_told = bool(content) and capture != "off"
+        told = encoded(labelled(content, raw) if capture == "on" else content) if is_told else None
         size = len(record) + len(told or b"")
         if size > span_bytes:
             decoded.reject(1, f"a record of {size} bytes, the limit is {span_bytes}")
             continue
         group = _group_for(raw, resource, open_groups, batch)
         _add(group, raw, resource, record, told)
+        group.capture, group.has_texts = capture, group.has_texts or bool(content)
         group.size += size
         batch.waiting_bytes += size
         if group.agent_name is None and not _AGENT_NAMES.isdisjoint(attributes):
@@ -95,6 +102,20 @@ def prepare(decoded: Decoded, token: Token, *, span_bytes: int) -> Batch:
         if group.person_id is None and not _PERSON_NAMES.isdisjoint(attributes):
             group.person_id = first_name(attributes, "person_id")
     return batch
+
+
+def _captures(decoded: Decoded, token: Token, rules: ContentRules) -> dict[str, Capture]:
+    """What becomes of the texts of each trace: the strictest word of all agents that its records name."""
+    if token.content_capture == "off" or rules.keep_all():
+        return {}
+    found: dict[str, Capture] = {}
+    for raw in decoded.records:
+        trace_id = str(raw["trace_id"])
+        agent_name = first_name(object_of(raw["attributes"]), "agent_name")
+        service_name = first_name(object_of(raw["resource"]), "service_name")
+        capture = rules.of_outside(token.team_id, agent_name, service_name)
+        found[trace_id] = strictest(capture, found.get(trace_id, token.content_capture))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +183,7 @@ def write_out(batches: Sequence[Batch], now: dt.datetime) -> Written:
     """The events and payloads of ``batches``, secrets masked first; ``now`` stands for impossible times."""
     written = Written()
     groups = [(batch.token, group) for batch in batches for group in batch.groups]
-    before = [_texts(token, group) for token, group in groups]
+    before = [_texts(group) for _, group in groups]
     names = sorted({name for _, group in groups for name in _names(group)})
     # One call for all: each compiles the patterns again.
     cleaned = iter(mask([*(text for texts in before for text in texts), *names]))
@@ -175,7 +196,9 @@ def write_out(batches: Sequence[Batch], now: dt.datetime) -> Written:
         group.person_id = clean_names[group.person_id]
         event = _event(token, group, texts, now)
         event["masked_count"] = sum(map(masked_in, raw_texts, texts)) or None
-        if token.content_capture == "on" and len(texts) > 1:
+        if group.has_texts and group.capture != "on":
+            event["content_capture"] = group.capture
+        if group.capture == "on" and len(texts) > 1:
             payload = _payload(event, group, texts[1])
             written.payloads.append(payload)
         written.events.append(event)
@@ -186,11 +209,11 @@ def _names(group: Group) -> Iterator[str]:
     return (name for name in (group.agent_name, group.service_name, group.person_id) if name)
 
 
-def _texts(token: Token, group: Group) -> list[str]:
+def _texts(group: Group) -> list[str]:
     """The structure of ``group``; then all contents as one text, or each by itself when it is hashed."""
     texts = [stored_text(group.signal, group.trace_id, group.parts)]
     contents = [content for content in group.contents if content is not None]
-    if contents and token.content_capture == "on":
+    if contents and group.capture == "on":
         texts.append(f"[{b','.join(contents).decode()}]")
     elif contents:
         texts += [content.decode() for content in contents]
@@ -202,7 +225,7 @@ def _event(token: Token, group: Group, texts: Sequence[str], now: dt.datetime) -
     stated_at = _EPOCH + dt.timedelta(microseconds=max(group.moment_ns, 0) // 1000)
     event_type = "otel_log" if group.signal == "log" else "otel_span"
     text = texts[0]
-    if token.content_capture == "hashed" and len(texts) > 1:
+    if group.capture == "hashed" and len(texts) > 1:
         text = with_commits(text, _commits(token, group, texts[1:]))
     return {
         # All texts are part of the id: a repeated request is known again, a changed span is another telling.

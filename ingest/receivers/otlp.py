@@ -14,11 +14,12 @@ from starlette.routing import Route
 
 from ingest.errors import ContractError, RequestError, WriterError
 from ingest.log.writer import LogWriter
+from ingest.payload_rules import ContentRules
 from ingest.receivers.answers import JSON, PROTOBUF, accepted, refused
 from ingest.receivers.committer import Committer
 from ingest.receivers.decode import Decoded, Signal, decode_protobuf
 from ingest.receivers.decode_json import decode_json
-from ingest.receivers.intake import prepare
+from ingest.receivers.intake import Batch, prepare
 from ingest.receivers.limits import Limits, RateLimiter
 from ingest.receivers.tokens import Token, TokenBook
 from ingest.workspace import Workspace
@@ -35,7 +36,10 @@ class _TooLargeError(Exception):
 
 
 class Receiver:
-    """The endpoints over one log writer. ``on_failure`` is called once, when the log cannot be written."""
+    """The endpoints over one log writer. ``on_failure`` is called once, when the log cannot be written.
+
+    Raises MappingError when there is a registry.yaml that cannot be read.
+    """
 
     def __init__(
         self,
@@ -48,6 +52,8 @@ class Receiver:
     ) -> None:
         self._limits = limits or Limits()
         self._tokens = TokenBook(workspace)
+        self._rules = ContentRules(workspace)
+        self._rules.keep_all()  # a registry that cannot be read is said at the start
         self._rates = RateLimiter(self._limits.token_bytes_per_second, clock)
         self._committer = Committer(writer)
         self._on_failure = on_failure
@@ -109,7 +115,10 @@ class Receiver:
         return accepted(signal, media_type, decoded)
 
     async def _keep(self, decoded: Decoded, token: Token) -> None:
-        await self._committer.commit(prepare(decoded, token, span_bytes=self._limits.span_bytes))
+        await self._committer.commit(self._prepared(decoded, token))
+
+    def _prepared(self, decoded: Decoded, token: Token) -> Batch:
+        return prepare(decoded, token, self._rules, span_bytes=self._limits.span_bytes)
 
     def _token(self, request: Request) -> Token | None:
         header = request.headers.get("authorization", "")

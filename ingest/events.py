@@ -40,7 +40,7 @@ class EventType:
 
 TRIGGER_KINDS = ("person", "schedule", "delegate", "api", "import")
 END_STATES = ("completed", "failed", "stopped_budget", "cancelled", "expired_waiting", "lost")
-PAUSE_REASONS = ("approval", "budget", "unknown_outcome")
+PAUSE_REASONS = ("approval", "budget", "unknown_outcome", "delegate")
 TOOL_EFFECTS = ("read", "write", "consequential")
 TOOL_OUTCOMES = ("succeeded", "failed", "refused", "denied", "unknown")
 TOOL_ERROR_CLASSES = ("invalid_args", "upstream", "timeout", "crash", "unclassified")
@@ -54,6 +54,7 @@ CALLERS = ("agent", "user")
 CONTENT_CAPTURES = ("off", "hashed", "on")
 GRANT_EFFECTS = ("allow", "deny")
 STOP_SCOPES = ("run", "agent", "company")
+SENSITIVITIES = ("public", "internal", "confidential", "personal")
 DECIDER_KINDS = ("person", "policy", "unknown")
 
 
@@ -153,6 +154,14 @@ COLUMNS: tuple[Field, ...] = (
     _text("arguments_digest", "SHA256 of the canonical validated arguments, in hex."),
     _text("tool_outcome", "How the call ended; refused and denied calls were not executed.", TOOL_OUTCOMES),
     _text("tool_error_class", "Class of a failed call.", TOOL_ERROR_CLASSES),
+    _text("delegate_run_id", "The run that an agent's call of another agent started."),
+    _text("schema_sha256", "SHA256 of the description and argument schema that a tool server showed, in hex."),
+    # knowledge
+    _text("knowledge_source", "Knowledge source, as registry.yaml names it."),
+    _text("sensitivity", "How sensitive the knowledge source is.", SENSITIVITIES),
+    _text("document", "Path of the document below the folder of its source."),
+    _text("chunk_sha256", "SHA256 of the retrieved passage, in hex."),
+    _int("chunk_rank", "Place of the passage among those of its search, from 1."),
     # approvals
     _text("approval_id", "One request for a person's decision on one tool call."),
     _text("approval_rule", "Id of the approval rule that asked, or which was set."),
@@ -265,7 +274,9 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("turn_requested", "turns", "A model call is about to be made and its worst case is held.", ("run_id", "agent_id", *_TURN), ("max_output_tokens", "hold_nano_usd")),
     _event("turn_finished", "turns", "The model call ended; the payload is the answer text.", ("run_id", "agent_id", *_TURN), ("served_model", *_TOKENS, "list_cost_nano_usd", "price_version", "reported_cost_nano_usd", "finish_reason", "duration_ns", "error_type", "hold_nano_usd")),
     _event("tool_call_requested", "tool_calls", "The model asked for a tool call: the intent, durable before any effect; the payload is the arguments.", ("run_id", "agent_id", *_CALL), ("tool_call_id", "tool_effect", "called_by", "arguments_digest", "turn_index")),
-    _event("tool_call_finished", "tool_calls", "The tool call ended, or was refused or denied unexecuted; the payload is the result.", ("run_id", "agent_id", *_CALL, "tool_outcome"), ("tool_call_id", "called_by", "tool_error_class", "error_type", "duration_ns", "refusal_rule", "arguments_digest", "approval_id", "reason")),
+    _event("tool_call_finished", "tool_calls", "The tool call ended, or was refused or denied unexecuted; the payload is the result.", ("run_id", "agent_id", *_CALL, "tool_outcome"), ("tool_call_id", "called_by", "tool_error_class", "error_type", "duration_ns", "refusal_rule", "arguments_digest", "approval_id", "reason", "delegate_run_id", "content_sha256")),
+    _event("knowledge_retrieved", "knowledge", "A passage of a document was found for a run; the payload is its text, the rule is the grant that allowed it.", ("run_id", "agent_id", "knowledge_source", "document", "chunk_sha256", "chunk_rank", "rule_id", "sensitivity"), ("call_index",)),
+    _event("knowledge_refused", "knowledge", "A run was refused a knowledge source.", ("run_id", "agent_id", "knowledge_source", "refusal_rule", "reason"), ("call_index", "sensitivity")),
     _event("approval_requested", "approvals", "A tool call waits for a person.", (*_APPROVAL, "run_id", "agent_id", *_CALL, "arguments_digest", "approval_rule", "approver_role", "expires_at"), ("money_at_stake_nano_usd",)),
     _event("approval_shown", "approvals", "The request was on a person's screen; time to decide counts from here.", (*_APPROVAL, "run_id", "agent_id", "person_id"), ("arguments_digest",)),
     _event("approval_decided", "approvals", "A person decided; the payload is the changed arguments, if any.", (*_APPROVAL, "run_id", "agent_id", "person_id", "decision", "approved_digest"), ("reason", "arguments_digest", "tool_name", "batch_id")),
@@ -293,6 +304,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("role_revoked", "registry", "A grant was taken back.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "reason")),
     _event("alias_declared", "registry", "A name by which outside agents call themselves, and where their runs belong. The builder makes it from registry.yaml, in the file's order, so that a new alias also finds older runs; it is no event of the log.", ("rule_id",), ("source_agent", "source_domain", "requested_model", "source_file")),
     _event("content_capture_set", "registry", "What becomes of the texts of an agent's or a team's runs was declared, where it is not on or has changed.", ("content_capture",)),
+    _event("tool_schema_recorded", "registry", "What a tool server shows of a tool was recorded; a version that uses it stays with it. The payload is description and argument schema.", ("tool_name", "schema_sha256"), ("agent_id", "agent_version", "person_id")),
     _event("owner_changed", "registry", "An agent has a new owner or deputy.", ("agent_id", "owner_id"), ("deputy_id", "reason")),
     _event("person_removed", "registry", "A person is no longer declared and may do nothing.", ("person_id",)),
     _event("status_changed", "lifecycle", "An agent's status was decided.", ("agent_id", "status"), ("reason", "person_id")),

@@ -117,6 +117,8 @@ runs = sa.Table(
     _text("end_state", null=True),
     _text("reason", null=True),
     _moment("ended_at", null=True),
+    # Since store version 2: the call of the parent run that this run answers.
+    _count("parent_call_index", null=True),
     # Since store version 2: the order that stops this run.
     _text("stop_id", null=True),
     sa.Index("runs_by_status", "status", "requested_at"),
@@ -138,6 +140,26 @@ tool_calls = sa.Table(
     _text("tool_outcome", null=True),
     _text("result", null=True),
     _moment("started_at", null=True),
+)
+
+# What tool servers showed of their tools, by its hash: description and argument schema as canonical JSON.
+tool_schemas = sa.Table(
+    "tool_schemas",
+    METADATA,
+    sa.Column("schema_sha256", sa.Text, primary_key=True),
+    _text("shown"),
+    _moment("recorded_at"),
+)
+
+# The schema that an agent version met first, for tools whose declaration names none.
+tool_pins = sa.Table(
+    "tool_pins",
+    METADATA,
+    sa.Column("agent_id", sa.Text, primary_key=True),
+    sa.Column("agent_version", sa.BigInteger, primary_key=True),
+    sa.Column("tool_name", sa.Text, primary_key=True),
+    _text("schema_sha256"),
+    _moment("pinned_at"),
 )
 
 # status: waiting, approved, approved_changed, rejected, expired

@@ -96,7 +96,7 @@ class Cast:
         if approver_role == "platform_lead":
             return lead
         manager = self._registry.teams[team_id].manager
-        return manager if manager != asker else lead
+        return manager if manager is not None and manager != asker else lead
 
     def stranger(self, player: Player, dice: random.Random) -> str:
         """A user of another team, who tries an agent that is not theirs."""
@@ -119,6 +119,7 @@ def _player(
     plan: Plan, registry: Registry, habit: Habit, declared: Mapping[str, Sequence[DeclaredVersion]]
 ) -> Player:
     agent = registry.agents[habit.agent_id]
+    assert agent.owner is not None  # the demo has no orphans
     versions = [
         Version(
             agent_version=one.agent_version,

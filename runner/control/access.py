@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.control.declared import Action
+from runner.control.declared import BY_GRANT_ONLY, Action
 from runner.control.registry import Grant, Person, Registry, Role
-
-# Given by grants alone; a role's may list does not name them.
-BY_GRANT_ONLY: tuple[Action, ...] = ("use_tool", "read_knowledge")
 
 
 @dataclass(frozen=True, kw_only=True)

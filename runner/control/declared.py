@@ -31,6 +31,8 @@ Action: TypeAlias = Literal[
     "change_people",
     "change_schedules",
 ]
+# Given by grants alone; a role's may list does not name them.
+BY_GRANT_ONLY: tuple[Action, ...] = ("use_tool", "read_knowledge")
 Effect: TypeAlias = Literal["allow", "deny"]
 ToolEffect: TypeAlias = Literal["read", "write", "consequential"]
 RiskClass: TypeAlias = Literal["minimal", "limited", "high"]

@@ -35,9 +35,12 @@ def _twice(path: Path, noun: str, names: list[str]) -> Iterator[Broken]:
 def _agent_references(registry: Registry, agent_id: str, agent: Agent) -> Iterator[Broken]:
     here: Path = ("agents", agent_id)
     yield from _missing((*here, "team"), "teams", agent.team, registry.teams)
-    for key in ("owner", "deputy", "author"):
+    for key in ("owner", "deputy"):
         yield from _missing((*here, key), "people", getattr(agent, key), registry.people)
-    yield from _missing((*here, "risk", "assessor"), "people", agent.risk.assessor, registry.people)
+    # Who wrote or assessed a version has done so for good, even after leaving.
+    ever = {**registry.people, **registry.former_people}
+    yield from _missing((*here, "author"), "people", agent.author, ever)
+    yield from _missing((*here, "risk", "assessor"), "people", agent.risk.assessor, ever)
     if agent.template:
         yield from _missing((*here, "template", "id"), "templates", agent.template.id, registry.templates)
     for index, use in enumerate(agent.tools):
@@ -68,6 +71,8 @@ def broken_references(registry: Registry) -> list[Broken]:
     for person_id, person in registry.people.items():
         found += _missing(("people", person_id, "team"), "teams", person.team, registry.teams)
         found += _missing(("people", person_id, "role"), "roles", person.role, registry.roles)
+        if person_id in registry.former_people:
+            found.append(Broken(("former_people", person_id), f"{person_id!r} is among people as well"))
     for agent_id, agent in registry.agents.items():
         found += _agent_references(registry, agent_id, agent)
     for index, grant in enumerate(registry.grants):

@@ -11,9 +11,10 @@ import datetime as dt
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from runner.control.declared import (
+    BY_GRANT_ONLY,
     Action,
     ContentCapture,
     Declared,
@@ -45,6 +46,14 @@ class Role(Declared):
     scope: Scope
     may: tuple[Action, ...] = ()
 
+    @field_validator("may")
+    @classmethod
+    def _no_grants(cls, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        wrong = [action for action in actions if action in BY_GRANT_ONLY]
+        if wrong:
+            raise ValueError(f"{wrong[0]} is given by a grant, under grants, and not by a role's may list")
+        return actions
+
 
 class Team(Declared):
     """A team, the person who manages it, the cost centre it is charged to.
@@ -53,7 +62,7 @@ class Team(Declared):
     """
 
     name: str
-    manager: Name
+    manager: Name | None
     cost_center: str = ""
     content_capture: ContentCapture = "on"
 
@@ -66,12 +75,20 @@ class Person(Declared):
     role: Name
 
 
+class FormerPerson(Declared):
+    """Somebody who left: may nothing, and is still named as author or assessor of what was theirs."""
+
+    name: str
+    left: dt.date
+
+
 class Tool(Declared):
     """What agents may call, what it can do to the world, its time limit in seconds.
 
     ``function`` is a Python function as ``module:function``, ``mcp`` a tool of a declared server as
     ``server/tool``. A tool that ``needs_grant`` is used only where a grant
-    of use_tool covers the person's role.
+    of use_tool covers the person's role. ``schema_sha256`` is what ``fleetbook mcp pin`` writes: the
+    description and argument schema of the server's tool that were reviewed, and no others.
     """
 
     function: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
@@ -80,25 +97,20 @@ class Tool(Declared):
     description: str = ""
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 30
     needs_grant: bool = False
+    schema_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
 
     @model_validator(mode="after")
     def _one_home(self) -> Tool:
         if (self.function is None) == (self.mcp is None):
             raise ValueError("give function (module:function) or mcp (server/tool)")
+        if self.schema_sha256 is not None and self.mcp is None:
+            raise ValueError("schema_sha256 is for tools of an mcp server")
         return self
 
     @property
     def target(self) -> str:
         """Where the tool is: ``module:function``, or ``mcp:server/tool``."""
         return self.function if self.function is not None else f"mcp:{self.mcp}"
-
-
-class Template(Declared):
-    """A template that agents are made from."""
-
-    version: Annotated[int, Field(ge=1)]
-    name: str
-    purpose: str = ""
 
 
 class Risk(Declared):
@@ -151,8 +163,33 @@ class ToolUse(Declared):
     approval: ApprovalRule | None = None
 
 
+class TemplateDefaults(Declared):
+    """What an agent made from the template begins with; only what is given is compared."""
+
+    risk: Risk | None = None
+    model: ModelName | None = None
+    instructions: str | None = None
+    max_output_tokens: int | None = None
+    max_turns: int | None = None
+    fallback_models: tuple[ModelName, ...] | None = None
+    tools: tuple[ToolUse, ...] | None = None
+    knowledge: tuple[Name, ...] | None = None
+    delegates: tuple[Name, ...] | None = None
+
+
+class Template(Declared):
+    """A template that agents are made from; its ``defaults`` tell in which fields an agent differs."""
+
+    version: Annotated[int, Field(ge=1)]
+    name: str
+    purpose: str = ""
+    defaults: TemplateDefaults = TemplateDefaults()
+
+
 class Agent(Declared):
     """One agent; all except status, owner, deputy and content capture is frozen into its version.
+
+    ``owner: null`` says that nobody answers for it: it waits in the orphan queue and cannot start.
 
     ``delegates`` are agents it may call as tools; ``fallback_models`` are tried in order when ``model``
     fails; of its own and its team's ``content_capture`` the stricter counts, from the next text on.
@@ -160,7 +197,7 @@ class Agent(Declared):
 
     name: str
     team: Name
-    owner: Name
+    owner: Name | None
     deputy: Name | None = None
     author: Name | None = None
     purpose: Annotated[str, StringConstraints(min_length=1)]
@@ -187,7 +224,7 @@ class Agent(Declared):
 class Grant(Declared):
     """A role may (or may not) do an action on one agent, on one team's agents, or on all; deny wins.
 
-    For use_tool and read_knowledge, ``tool`` and ``knowledge`` narrow it to one tool or one source.
+    ``tool`` narrows use_tool and decide_approval to one tool, ``knowledge`` read_knowledge to one source.
     """
 
     id: Name
@@ -204,6 +241,10 @@ class Grant(Declared):
     def _one_target(self) -> Grant:
         if self.team and self.agent:
             raise ValueError("give team or agent, not both")
+        if self.tool and self.action not in ("use_tool", "decide_approval"):
+            raise ValueError("tool narrows use_tool and decide_approval only")
+        if self.knowledge and self.action != "read_knowledge":
+            raise ValueError("knowledge narrows read_knowledge only")
         return self
 
 
@@ -263,6 +304,7 @@ class Registry(Declared):
     roles: dict[Name, Role]
     teams: dict[Name, Team]
     people: dict[Name, Person]
+    former_people: dict[Name, FormerPerson] = Field(default={})
     tools: dict[Name, Tool] = Field(default={})
     templates: dict[Name, Template] = Field(default={})
     agents: dict[Name, Agent] = Field(default={})

@@ -19,6 +19,7 @@ from runner.errors import RunnerError
 COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.demo",
     "app.commands.registry",
+    "app.commands.templates",
     "app.commands.runs",
     "app.commands.worker",
     "app.commands.log",

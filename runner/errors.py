@@ -86,6 +86,13 @@ class NotFound(RunnerError):
         super().__init__(f"Not found: there is no {kind} {name!r}.{hint} {advice}")
 
 
+class TemplateUnusable(RunnerError):
+    """A template cannot become the agent that was asked for."""
+
+    def __init__(self, template_id: str, problem: str, advice: str):
+        super().__init__(f"Template {template_id} not used: {problem}. {advice}")
+
+
 class ToolUnusable(RunnerError):
     """A registered tool function cannot be loaded or typed."""
 

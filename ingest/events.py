@@ -53,6 +53,7 @@ INTERVENTION_KINDS = ("corrected", "rerun", "took_over", "interrupted")
 CALLERS = ("agent", "user")
 CONTENT_CAPTURES = ("off", "hashed", "on")
 GRANT_EFFECTS = ("allow", "deny")
+SENSITIVITIES = ("public", "internal", "confidential", "personal")
 STOP_SCOPES = ("run", "agent", "company")
 SENSITIVITIES = ("public", "internal", "confidential", "personal")
 DECIDER_KINDS = ("person", "policy", "unknown")
@@ -224,6 +225,14 @@ COLUMNS: tuple[Field, ...] = (
     _text("grant_effect", "Whether the grant allows or denies; deny wins.", GRANT_EFFECTS),
     _text("rule_id", "Id of the rule, grant or schedule."),
     _text("expected_use", "When the agent is expected to be used, for example a season."),
+    _bool("is_approval_needed", "True where a second person has to approve the version before it is in force."),
+    _bool("is_grant_needed", "True where the tool is used only under a grant of use_tool."),
+    _text("knowledge_id", "Knowledge source of registry.yaml."),
+    _text("sensitivity", "How sensitive the documents of a knowledge source are.", SENSITIVITIES),
+    _text("server_id", "Tool server of registry.yaml."),
+    _text("cron", "When a schedule fires, as five cron fields."),
+    _text("time_zone", "IANA time zone in which the schedule is read; null where it is the company's."),
+    _bool("is_paused", "True for a schedule that does not fire."),
     # outcomes and people after the run
     _text("outcome_kind", "Kind of verdict: task_reward, user_rating, user_confirmation, judge, security (good: no attack succeeded), score."),
     _text("outcome_name", "Name of the verdict or score at its source."),
@@ -298,15 +307,29 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("hold_swept", "wallets", "An expired hold was swept: its cost is unknown.", ("wallet_id", "run_id", "swept_nano_usd"), ("turn_index", "attempt")),
     _event("team_declared", "registry", "A team as declared.", ("team_id", "team_name"), ("owner_id", "cost_center")),
     _event("person_declared", "registry", "A person and a role as declared.", ("person_id", "role_id", "scope"), ("person_name",)),
-    _event("agent_version_declared", "registry", "A frozen agent version; the payload is its specification.", ("agent_id", "team_id", "agent_version", "version_hash", "agent_name", "purpose", "owner_id", "risk_class"), ("deputy_id", "author_id", "risk_reasons", "risk_assessor_id", "risk_review_by", "template_id", "template_version", "diverged_fields", "requested_model", "provider_name", "expected_use", "max_output_tokens")),
+    _event("agent_version_declared", "registry", "A frozen agent version; the payload is its specification.", ("agent_id", "team_id", "agent_version", "version_hash", "agent_name", "purpose", "risk_class"), ("owner_id", "deputy_id", "author_id", "risk_reasons", "risk_assessor_id", "risk_review_by", "template_id", "template_version", "diverged_fields", "requested_model", "provider_name", "expected_use", "max_output_tokens", "is_approval_needed")),
+    _event("version_approved", "registry", "A second person approved an agent version, which is in force from here.", ("agent_id", "agent_version", "version_hash", "person_id"), ("reason",)),
     _event("tool_rule_set", "registry", "A tool of an agent version and its approval rule.", ("agent_id", "agent_version", "tool_name", "tool_effect"), ("approval_rule", "approver_role")),
-    _event("role_granted", "registry", "A role may do an action (or may not, where grant_effect is deny) on an agent, a team's agents, or in its scope.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "scope", "grant_effect", "reason")),
-    _event("role_revoked", "registry", "A grant was taken back.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "reason")),
+    _event("role_granted", "registry", "A role may do an action (or may not, where grant_effect is deny) on an agent, a team's agents, or in its scope, with one tool or one knowledge source where it names one.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "tool_name", "knowledge_id", "scope", "grant_effect", "reason")),
+    _event("role_revoked", "registry", "A grant was taken back.", ("role_id", "action", "rule_id"), ("agent_id", "team_id", "tool_name", "knowledge_id", "reason")),
     _event("alias_declared", "registry", "A name by which outside agents call themselves, and where their runs belong. The builder makes it from registry.yaml, in the file's order, so that a new alias also finds older runs; it is no event of the log.", ("rule_id",), ("source_agent", "source_domain", "requested_model", "source_file")),
     _event("content_capture_set", "registry", "What becomes of the texts of an agent's or a team's runs was declared, where it is not on or has changed.", ("content_capture",)),
     _event("tool_schema_recorded", "registry", "What a tool server shows of a tool was recorded; a version that uses it stays with it. The payload is description and argument schema.", ("tool_name", "schema_sha256"), ("agent_id", "agent_version", "person_id")),
-    _event("owner_changed", "registry", "An agent has a new owner or deputy.", ("agent_id", "owner_id"), ("deputy_id", "reason")),
-    _event("person_removed", "registry", "A person is no longer declared and may do nothing.", ("person_id",)),
+    _event("owner_changed", "registry", "An agent has a new owner or deputy; without owner_id nobody answers for it.", ("agent_id",), ("owner_id", "deputy_id", "reason")),
+    _event("person_removed", "registry", "A person is no longer declared and may do nothing.", ("person_id",), ("reason",)),
+    _event("tool_declared", "registry", "A tool as declared; the payload is its declaration.", ("tool_name", "tool_effect", "is_grant_needed")),
+    _event("tool_removed", "registry", "A tool is no longer declared.", ("tool_name",)),
+    _event("knowledge_declared", "registry", "A knowledge source as declared; the payload is its declaration.", ("knowledge_id", "sensitivity"), ("owner_id",)),
+    _event("knowledge_removed", "registry", "A knowledge source is no longer declared.", ("knowledge_id",)),
+    _event("mcp_server_declared", "registry", "A tool server as declared; the payload is its declaration.", ("server_id",)),
+    _event("mcp_server_removed", "registry", "A tool server is no longer declared.", ("server_id",)),
+    _event("template_declared", "registry", "A template as declared; the payload is its declaration.", ("template_id", "template_version")),
+    _event("template_removed", "registry", "A template is no longer declared.", ("template_id",)),
+    _event("schedule_declared", "registry", "A schedule as declared, new or changed; it runs as person_id. The payload is its declaration.", ("rule_id", "agent_id", "person_id", "cron", "is_paused"), ("time_zone",)),
+    _event("schedule_removed", "registry", "A schedule is no longer declared.", ("rule_id", "agent_id")),
+    _event("notification_declared", "registry", "A place where notices go, as declared; its URL may hold a secret and is not told.", ("notification_id",)),
+    _event("notification_removed", "registry", "A place where notices went is no longer declared.", ("notification_id",)),
+    _event("oversight_declared", "registry", "The company's rules over versions and decisions, as declared; the payload is the declaration.", ()),
     _event("status_changed", "lifecycle", "An agent's status was decided.", ("agent_id", "status"), ("reason", "person_id")),
     _event("review_decided", "lifecycle", "A lifecycle review was decided.", ("agent_id", "decision"), ("reason", "person_id")),
     _event("attested", "lifecycle", "An owner attested an agent.", ("agent_id", "person_id"), ("reason",)),

@@ -115,9 +115,9 @@ def test_a_high_risk_agent_without_approval_rule_and_an_agent_without_wallet_are
 
 
 def test_an_agent_of_another_provider_may_be_declared_and_is_said_to_run_elsewhere() -> None:
-    declared = registry(("model: sim:triage", "model: anthropic:claude-haiku-4-5"))
+    declared = registry(("model: sim:triage", "model: azure:gpt-4.1"))
     assert warnings_of(declared) == [
-        "agent triage-agent runs elsewhere: anthropic:claude-haiku-4-5 is not called by this release"
+        "agent triage-agent runs elsewhere: azure:gpt-4.1 is not called by this release"
     ]
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.agent.models import DECLARABLE_PROVIDERS, provider_name
-from runner.agent.scenarios import SCENARIOS
 from runner.agent.tools import Binding, bind
 from runner.control.declared import nearest
+from runner.control.providers import ELSEWHERE, check_name, usable
 from runner.control.references import Path as Place
 from runner.control.registry import Agent, Registry, ToolUse
 from runner.control.registry_file import line_of
@@ -37,8 +36,7 @@ def warnings_of(registry: Registry) -> list[str]:
     found = []
     wallets = {budget.wallet for budget in registry.budgets}
     for agent_id, agent in registry.agents.items():
-        if agent.provider in DECLARABLE_PROVIDERS:
-            found.append(f"agent {agent_id} runs elsewhere: {agent.model} is not called by this release")
+        found.extend(_unusable(agent_id, agent))
         open_tools = ungated_tools(freeze(registry, agent))
         if agent.risk.risk_class == "high" and open_tools:
             found.append(
@@ -64,20 +62,26 @@ def _problems(registry: Registry) -> Iterator[tuple[Place, str]]:
                 yield from _rule_problems(("agents", agent_id, "tools", index), use, bindings[use.tool])
 
 
-def _model_problems(agent_id: str, agent: Agent) -> Iterator[tuple[Place, str]]:
-    here: Place = ("agents", agent_id, "model")
-    if agent.provider in DECLARABLE_PROVIDERS:
+def _unusable(agent_id: str, agent: Agent) -> Iterator[str]:
+    """Nothing, or one line for an agent of which no model can be called from here."""
+    if agent.provider in ELSEWHERE and not agent.fallback_models:
+        yield f"agent {agent_id} runs elsewhere: {agent.model} is not called by this release"
         return
     try:
-        provider = provider_name(agent.model)
+        usable((agent.model, *agent.fallback_models))
     except ModelUnusable as error:
-        yield here, str(error)
-        return
-    scenario = agent.model.partition(":")[2]
-    if provider == "sim" and scenario not in SCENARIOS:
-        close = nearest(scenario, list(SCENARIOS))
-        hint = f"the nearest one is {close!r}" if close else f"there are: {', '.join(sorted(SCENARIOS))}"
-        yield here, f"the simulated model has no scenario {scenario!r}; {hint}"
+        yield f"agent {agent_id} does not run from here: {error}"
+
+
+def _model_problems(agent_id: str, agent: Agent) -> Iterator[tuple[Place, str]]:
+    places: list[tuple[Place, str]] = [(("agents", agent_id, "model"), agent.model)]
+    for index, model in enumerate(agent.fallback_models):
+        places.append((("agents", agent_id, "fallback_models", index), model))
+    for place, model in places:
+        try:
+            check_name(model)
+        except ModelUnusable as error:
+            yield place, str(error)
 
 
 def _rule_problems(here: Place, use: ToolUse, binding: Binding) -> Iterator[tuple[Place, str]]:

@@ -1,4 +1,4 @@
-"""Models by registered name: ``sim:<scenario>`` and ``openai-chat:<model>`` for any compatible endpoint.
+"""Models by registered name, ready to be called: one builder for each row of runner.control.providers.
 
 SDK retries are off: each attempt is made, held and logged by the loop.
 """
@@ -6,71 +6,25 @@ SDK retries are off: each attempt is made, held and logged by the loop.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
-from runner.agent.scenarios import SCENARIOS
-from runner.control.declared import nearest
-from runner.errors import ModelUnusable
+from runner.control.providers import check_model
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-# One attempt may take this long; a hold lives longer (runner.control.wallet.HOLD_LIFETIME).
-ATTEMPT_TIMEOUT_S = 120.0
-_OPENAI_HOST = "api.openai.com"
-# Agents on these may be declared, so that the inventory is whole, though they run elsewhere.
-DECLARABLE_PROVIDERS = ("openai", "anthropic", "google", "bedrock", "azure", "ollama", "mistral", "groq")
-
-
-def provider_name(model: str) -> str:
-    """Who answers for ``model``: ``sim``, ``openai``, or ``openai-compatible`` for an endpoint elsewhere.
-
-    Raises ModelUnusable for a provider that this release does not know.
-    """
-    prefix = model.partition(":")[0]
-    if prefix == "sim":
-        return "sim"
-    if prefix == "openai-chat":
-        host = urlsplit(os.environ.get("OPENAI_BASE_URL") or f"https://{_OPENAI_HOST}/v1").hostname
-        return "openai" if host == _OPENAI_HOST else "openai-compatible"
-    if prefix in DECLARABLE_PROVIDERS:
-        raise ModelUnusable(
-            model,
-            f"this release does not call provider {prefix!r} itself",
-            "Declare it as openai-chat:<model> with an OpenAI-compatible endpoint, or as sim:<scenario>.",
-        )
-    close = nearest(prefix, ["sim", "openai-chat", *DECLARABLE_PROVIDERS])
-    hint = f"The nearest one is {close!r}." if close else "Use sim:<scenario> or openai-chat:<model>."
-    raise ModelUnusable(model, f"provider {prefix!r} is not known", hint)
-
-
-def check_model(model: str) -> None:
-    """Raise ModelUnusable when ``model`` cannot be called from here: unknown scenario, or no key."""
-    name = model.partition(":")[2]
-    if provider_name(model) == "sim":
-        if name not in SCENARIOS:
-            close = nearest(name, list(SCENARIOS))
-            hint = f"the nearest one is {close!r}" if close else f"there are: {', '.join(sorted(SCENARIOS))}"
-            raise ModelUnusable(model, f"there is no scenario {name!r}", f"{hint.capitalize()}.")
-    elif not os.environ.get("OPENAI_API_KEY"):
-        raise ModelUnusable(
-            model,
-            "OPENAI_API_KEY is not set",
-            "Set it (a local server takes any word), and OPENAI_BASE_URL for another endpoint than OpenAI's.",
-        )
+# No byte for this long ends a request; how long one attempt may take in all is runner.agent.session.Pacing's.
+SILENCE_TIMEOUT_S = 120.0
 
 
 class Endpoint(NamedTuple):
-    """A model ready to be called, and how to close its connections."""
+    """A model ready to be called, how to close its connections, and whether its text comes in pieces."""
 
     model: Model
     close: Callable[[], Awaitable[None]]
-
-
-async def _nothing() -> None:
-    """The simulated model has no connections."""
+    is_streaming: bool = True
 
 
 def build_model(model: str) -> Endpoint:
@@ -79,14 +33,89 @@ def build_model(model: str) -> Endpoint:
     Clients belong to one event loop: build one per loop, and close it there.
     """
     check_model(model)
-    name = model.partition(":")[2]
-    if provider_name(model) == "sim":
-        from runner.agent.simulated import simulated_model
+    prefix, _, name = model.partition(":")
+    return _BUILDERS[prefix](name)
 
-        return Endpoint(simulated_model(name), _nothing)
+
+async def _nothing() -> None:
+    """Nothing to close."""
+
+
+def _simulated(name: str) -> Endpoint:
+    from runner.agent.simulated import simulated_model
+
+    return Endpoint(simulated_model(name), _nothing, is_streaming=False)
+
+
+def _openai_chat(name: str) -> Endpoint:
     from openai import AsyncOpenAI
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    client = AsyncOpenAI(max_retries=0, timeout=ATTEMPT_TIMEOUT_S)
+    client = AsyncOpenAI(max_retries=0, timeout=SILENCE_TIMEOUT_S)
     return Endpoint(OpenAIChatModel(name, provider=OpenAIProvider(openai_client=client)), client.close)
+
+
+def _openai_responses(name: str) -> Endpoint:
+    from openai import AsyncOpenAI
+    from pydantic_ai.models.openai import OpenAIResponsesModel, OpenAIResponsesModelSettings
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    client = AsyncOpenAI(max_retries=0, timeout=SILENCE_TIMEOUT_S)
+    # The conversation is kept here; the provider need not keep it as well.
+    settings = OpenAIResponsesModelSettings(openai_store=False)
+    provider = OpenAIProvider(openai_client=client)
+    return Endpoint(OpenAIResponsesModel(name, provider=provider, settings=settings), client.close)
+
+
+def _anthropic(name: str) -> Endpoint:
+    from anthropic import AsyncAnthropic
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    client = AsyncAnthropic(max_retries=0, timeout=SILENCE_TIMEOUT_S)
+    return Endpoint(AnthropicModel(name, provider=AnthropicProvider(anthropic_client=client)), client.close)
+
+
+def _google(name: str) -> Endpoint:
+    from google.genai.types import HttpRetryOptions
+    from pydantic_ai.models.google import GoogleModel
+    from pydantic_ai.providers.google import GoogleProvider
+
+    provider = GoogleProvider(
+        base_url=os.environ.get("GOOGLE_GEMINI_BASE_URL"), retry_options=HttpRetryOptions(attempts=1)
+    )
+    model = GoogleModel(name, provider=provider, settings={"timeout": SILENCE_TIMEOUT_S})
+    return Endpoint(model, provider.client.aio.aclose)
+
+
+def _bedrock(name: str) -> Endpoint:
+    import boto3
+    from botocore.config import Config
+    from pydantic_ai.models.bedrock import BedrockConverseModel
+    from pydantic_ai.providers.bedrock import BedrockProvider
+
+    config = Config(
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        read_timeout=SILENCE_TIMEOUT_S,
+        connect_timeout=SILENCE_TIMEOUT_S,
+    )
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    client = boto3.client("bedrock-runtime", region_name=region, config=config)
+
+    async def close() -> None:
+        client.close()
+
+    return Endpoint(BedrockConverseModel(name, provider=BedrockProvider(bedrock_client=client)), close)
+
+
+_BUILDERS: Mapping[str, Callable[[str], Endpoint]] = MappingProxyType(
+    {
+        "sim": _simulated,
+        "openai-chat": _openai_chat,
+        "openai": _openai_responses,
+        "anthropic": _anthropic,
+        "google": _google,
+        "bedrock": _bedrock,
+    }
+)

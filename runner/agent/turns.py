@@ -23,11 +23,11 @@ from pydantic_ai.messages import (
 
 from ingest.contract import Value
 from runner.agent.answers import Billed, Held, bill, journal_entry, may_be_billed, with_unique_ids
-from runner.agent.models import provider_name
 from runner.agent.progress import TurnDone, WaitsForWallet
 from runner.agent.session import Session
 from runner.control import journal, runs, wallet
 from runner.control.journal import Call
+from runner.control.providers import provider_name
 from runner.control.purses import Exhausted, Lower, Purse, Short, next_step, purses_of, shortage
 from runner.control.store import Transaction, envelope
 from runner.control.wallet import Attempt

@@ -15,13 +15,13 @@ from sqlalchemy.engine import Connection
 
 from ingest.log.writer import utc_now
 from ingest.workspace import Workspace
-from runner.agent.models import provider_name
 from runner.control import revisions, runs
 from runner.control.access import Ruling, Target, may
 from runner.control.content import by_registry
 from runner.control.declared import Action, nearest
 from runner.control.presence import Presence
 from runner.control.prices import ModelPrice, price_of
+from runner.control.providers import provider_name, usable
 from runner.control.registry import Registry
 from runner.control.relay import Relay
 from runner.control.store import Clock, Store
@@ -157,8 +157,13 @@ class Core:
         return found
 
     def price(self, registry: Registry, frozen: Frozen) -> ModelPrice | None:
-        """List price of a version's model, or None when it is unknown."""
-        return price_of(registry.prices, provider_name(frozen.model), frozen.model)
+        """List price of the first model of a version that can be called from here and has one, or None."""
+        prices = (self.list_price(registry, model) for model in usable(frozen.models))
+        return next((price for price in prices if price is not None), None)
+
+    def list_price(self, registry: Registry, model: str) -> ModelPrice | None:
+        """List price of a registered model, or None when it is unknown. Raises ModelUnusable."""
+        return price_of(registry.prices, provider_name(model), model)
 
     def tell_refusal(
         self,

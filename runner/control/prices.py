@@ -12,14 +12,15 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Protocol
 
+from runner.control.providers import PROVIDERS
 from runner.control.registry import Price
 
 NANO = 10**9
 # USD per million tokens = 1,000 nano-USD per token.
 _NANO_PER_TOKEN = Decimal(NANO) / Decimal(10**6)
-# Providers that genai-prices is asked for. A compatible endpoint elsewhere may serve anything under any name,
-# so it has own prices or none.
-_LISTED_PROVIDERS = {"openai": "openai"}
+# Providers that genai-prices is asked for, by their name in events. A compatible endpoint elsewhere may serve
+# anything under any name, so it has own prices or none.
+_LISTED_PROVIDERS = {row.name: row.price_list for row in PROVIDERS.values() if row.price_list}
 
 
 @dataclass(frozen=True, kw_only=True)

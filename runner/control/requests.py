@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ingest.contract import new_event_id
-from runner.agent.models import check_model
 from runner.control import runs
 from runner.control.admission import AgentState, Stop, refusal
 from runner.control.lifecycle import find_agent
@@ -77,7 +76,6 @@ def admit(control: Core, tx: Transaction, wish: Wish) -> Answer:
     run = _new_run(tx, registry, state, version, wish)
     stop = _by_person(registry, wish) or refusal(registry, state, version.frozen, wish.person_id, tx.now)
     if stop is None:
-        check_model(version.frozen.model)
         stop = _by_wallets(tx, registry, run, version.frozen, control.price(registry, version.frozen))
     if stop:
         run = replace(run, status="refused")

@@ -9,6 +9,7 @@ import hashlib
 import json
 
 from runner.control.declared import Declared, Name, ToolEffect
+from runner.control.providers import requested_name
 from runner.control.registry import Agent, ApprovalRule, Registry, Risk, TemplateUse
 
 HASH_LABEL = b"fleetbook/agent-version/v1\0"
@@ -54,8 +55,13 @@ class Frozen(Declared):
 
     @property
     def requested_model(self) -> str:
-        """The model as it is asked for; a simulated one keeps its prefix, lest it be taken for real."""
-        return self.model if self.provider == "sim" else self.model.partition(":")[2]
+        """The first model as it is asked for."""
+        return requested_name(self.model)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The registered models in the order in which they are tried."""
+        return (self.model, *self.fallback_models)
 
     def tool(self, name: str) -> FrozenTool | None:
         """The tool of that name, or None."""

@@ -85,14 +85,20 @@ def admit(control: Core, tx: Transaction, wish: Wish) -> Answer:
     return Answer(run, stop)
 
 
-def _ask(control: Core, wish: Wish) -> str:
-    with control.store.write() as tx:
-        control.known_person(control.registry_in(tx.sql), wish.person_id)
-        run, stop = admit(control, tx, wish)
+def run_id_of(control: Core, answer: Answer) -> str:
+    """The id of an admitted run. Raises RunRefused, told in the log, for a refused one."""
+    run, stop = answer
     if stop:
         control.relay.flush()
         raise RunRefused(run.run_id, stop.rule, stop.reason, stop.advice)
     return run.run_id
+
+
+def _ask(control: Core, wish: Wish) -> str:
+    with control.store.write() as tx:
+        control.known_person(control.registry_in(tx.sql), wish.person_id)
+        answer = admit(control, tx, wish)
+    return run_id_of(control, answer)
 
 
 def _new_run(

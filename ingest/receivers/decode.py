@@ -16,6 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from ingest.dialects.values import Json
 from ingest.errors import RequestError
+from ingest.receivers.wire import LogsRequest, TracesRequest, encoded
 
 Signal: TypeAlias = Literal["traces", "logs", "metrics"]
 RawRecord: TypeAlias = dict[str, Json]
@@ -40,9 +41,9 @@ def decode_protobuf(signal: Signal, body: bytes) -> Decoded:
     """The records of a protobuf request. Raises RequestError when ``body`` is no such request."""
     try:
         if signal == "traces":
-            return _traces(ExportTraceServiceRequest.FromString(body))
+            return _traces(TracesRequest.FromString(body))
         if signal == "logs":
-            return _logs(ExportLogsServiceRequest.FromString(body))
+            return _logs(LogsRequest.FromString(body))
         return _metrics(ExportMetricsServiceRequest.FromString(body))
     except (DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"the body is no OTLP {signal} request in protobuf ({error})") from error
@@ -154,11 +155,27 @@ def _scope(scope: InstrumentationScope) -> RawRecord:
     return record
 
 
+# Attributes repeat: their names always, their values mostly. Short ones are remembered by their bytes.
+_KNOWN: dict[bytes, tuple[str, str | int]] = {}
+_KNOWN_BYTES = 96
+_KNOWN_COUNT = 8192
+
+
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Json]:
-    # Most values are texts, most others are counts: asking for those first halves the cost of an attribute.
-    return {
-        pair.key: (value := pair.value).string_value or value.int_value or _value(value) for pair in pairs
-    }
+    attributes: dict[str, Json] = {}
+    for raw in encoded(pairs):
+        known = _KNOWN.get(raw)
+        if known is not None:
+            attributes[known[0]] = known[1]
+            continue
+        pair = KeyValue.FromString(raw)
+        value = _value(pair.value)
+        attributes[pair.key] = value
+        if len(raw) <= _KNOWN_BYTES and type(value) in (str, int):
+            if len(_KNOWN) >= _KNOWN_COUNT:
+                _KNOWN.clear()
+            _KNOWN[raw] = (pair.key, value)  # type: ignore[assignment]  # a text or an integer
+    return attributes
 
 
 def _value(value: AnyValue) -> Json:

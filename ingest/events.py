@@ -159,7 +159,7 @@ COLUMNS: tuple[Field, ...] = (
     _text("schema_sha256", "SHA256 of the description and argument schema that a tool server showed, in hex."),
     # knowledge
     _text("knowledge_source", "Knowledge source, as registry.yaml names it."),
-    _text("sensitivity", "How sensitive the knowledge source is.", SENSITIVITIES),
+    _text("sensitivity", "How sensitive the documents of the knowledge source are.", SENSITIVITIES),
     _text("document", "Path of the document below the folder of its source."),
     _text("chunk_sha256", "SHA256 of the retrieved passage, in hex."),
     _int("chunk_rank", "Place of the passage among those of its search, from 1."),
@@ -228,7 +228,6 @@ COLUMNS: tuple[Field, ...] = (
     _bool("is_approval_needed", "True where a second person has to approve the version before it is in force."),
     _bool("is_grant_needed", "True where the tool is used only under a grant of use_tool."),
     _text("knowledge_id", "Knowledge source of registry.yaml."),
-    _text("sensitivity", "How sensitive the documents of a knowledge source are.", SENSITIVITIES),
     _text("server_id", "Tool server of registry.yaml."),
     _text("cron", "When a schedule fires, as five cron fields."),
     _text("time_zone", "IANA time zone in which the schedule is read; null where it is the company's."),

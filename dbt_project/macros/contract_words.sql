@@ -19,7 +19,6 @@
     "risk_class": ["minimal", "limited", "high"],
     "status": ["draft", "review", "live", "watch", "suspended", "retired"],
     "grant_effect": ["allow", "deny"],
-    "sensitivity": ["public", "internal", "confidential", "personal"],
     "intervention_kind": ["corrected", "rerun", "took_over", "interrupted"],
 }[field]) }}
 {% endmacro %}

@@ -7,6 +7,8 @@ IngestError
 ├── SegmentError        a sealed file is missing, torn or not what the manifest says
 ├── MaintenanceError    a compaction, pruning, erasure or hold cannot be done
 │   └── MaintenanceRefusal   the law, a hold or a rule forbids it
+├── KeyUnusable         a key of texts is missing, unreadable or not the right one
+│   └── PayloadLocked        a text is encrypted with a key that is not at hand
 ├── EvidenceError       an evidence bundle cannot be made
 ├── NotaryError         the notary's key or memory cannot be used
 │   └── NotaryRefusal   the notary does not sign: the log does not continue what it signed before
@@ -71,6 +73,21 @@ class MaintenanceRefusal(MaintenanceError):
     """The law, a legal hold or a rule forbids what was asked; nothing was changed."""
 
     exit_code: ClassVar[int] = 1
+
+
+class KeyUnusable(IngestError):
+    """A key of texts is missing, cannot be read, or is none."""
+
+
+class PayloadLocked(KeyUnusable):
+    """Texts are encrypted with keys that are not at hand; ``key_ids`` names them."""
+
+    def __init__(self, key_ids: frozenset[str]):
+        self.key_ids = key_ids
+        super().__init__(
+            f"Texts not readable: they are encrypted with key {', '.join(sorted(key_ids))}, which is not at "
+            "hand. Set FLEETBOOK_PAYLOAD_KEY to the file that holds it."
+        )
 
 
 class EvidenceError(IngestError):

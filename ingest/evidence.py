@@ -87,14 +87,15 @@ class Scope:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What was written: events in scope, texts, events whose text was not kept because that is declared, and
-    events in scope that no checkpoint covers yet.
+    """What was written: events in scope, texts, events whose text was not kept because that is declared,
+    texts whose key is not at hand, and events in scope that no checkpoint covers yet.
     """
 
     folder: Path
     event_count: int
     text_count: int
     unkept_count: int
+    locked_count: int
     unsigned_count: int
     content_sha256: str  # of bundle.json, which names the digest of every other file
 
@@ -171,6 +172,7 @@ def make_bundle(
         event_count=proven,
         text_count=sum(payload["state"] == "text" for payload in payloads),
         unkept_count=unkept,
+        locked_count=sum(payload["state"] == "locked" for payload in payloads),
         unsigned_count=unsigned,
         content_sha256=sha256(files["bundle.json"]).hexdigest(),
     )
@@ -304,6 +306,9 @@ def _payloads(workspace: Workspace, chosen: _Chosen, *, with_texts: bool) -> lis
                 text = {"salt": salt.hex(), "content": content} if with_texts else {}
                 state = "text" if with_texts else "withheld"
                 found[payload_id] = {"payload_id": payload_id, "state": state, **text}
+        for payload_id, key_id in block.locked:
+            if payload_id in chosen.payload_ids:
+                found[payload_id] = {"payload_id": payload_id, "state": "locked", "key_id": key_id}
     for payload_id in chosen.payload_ids - found.keys():
         state = "erased" if payload_id in chosen.erased_ids else "missing"
         found[payload_id] = {"payload_id": payload_id, "state": state}

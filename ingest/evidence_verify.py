@@ -150,6 +150,9 @@ def check(folder: Path, vkey: str | None) -> tuple[list[str], str]:
     findings += [f"payload {name}: not in the bundle" for name in sorted(needed - payloads.keys())]
     findings += check_payloads(bodies, payloads)
     said = f"{len(chosen)} events in scope, {len(chains)} chains, {len(payloads)} texts, {size} leaves"
+    locked = sum(payload["state"] == "locked" for payload in payloads.values())
+    if locked:
+        said += f"; {locked} texts were encrypted with a key that was not at hand, and are not checked"
     unkept = sum(map(is_unkept, chosen))
     if unkept:
         said += f"; {unkept} events had a text that was not kept, as declared"

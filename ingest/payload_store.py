@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingest.errors import SegmentError
+from ingest.errors import PayloadLocked, SegmentError
 from ingest.log.disk import make_folder, publish, sync_folder
 from ingest.log.wal import WalName, insist_on_all, wal_names
+from ingest.payload_keys import Keyring, keyring
 from ingest.payload_struck import struck_ids, texts_kept
 from ingest.payloads import Payload, PayloadReader, is_payload_id, is_proven, month_of, open_payload_dir
 from ingest.workspace import Workspace
@@ -22,7 +24,7 @@ from ingest.workspace import Workspace
 # A text is 1 kB to 20 kB; a group of this size is read in one go to find the texts of one run.
 ROW_GROUP_ROWS = 4_000
 _ROW_GROUP_CHARACTERS = 16 << 20
-_TEXT_COLUMNS = ["payload_id", "salt", "content"]
+_TEXT_COLUMNS = ["payload_id", "salt", "content", "key_id"]
 _SCHEMA = pa.schema(
     [
         pa.field("payload_id", pa.string()),
@@ -31,8 +33,26 @@ _SCHEMA = pa.schema(
         pa.field("kind", pa.string()),
         pa.field("salt", pa.binary()),
         pa.field("content", pa.string()),
+        pa.field("key_id", pa.string()),  # of the key that encrypted salt and content; null in the clear
     ]
 )
+
+
+def payload_writer(path: Path) -> pq.ParquetWriter:
+    """A payload file in the making, with page checksums."""
+    return pq.ParquetWriter(
+        path,
+        _SCHEMA,
+        compression="zstd",
+        write_page_checksum=True,
+        use_dictionary=["run_id", "kind", "key_id"],
+    )
+
+
+def payload_table(payloads: Sequence[Payload]) -> pa.Table:
+    """``payloads`` as rows of a payload file."""
+    columns = [[getattr(payload, name) for payload in payloads] for name in _SCHEMA.names]
+    return pa.table(columns, schema=_SCHEMA)
 
 
 class _MonthFile:
@@ -43,13 +63,7 @@ class _MonthFile:
         self.final = final
         self._rows: list[Payload] = []
         self._characters = 0
-        self._writer = pq.ParquetWriter(
-            temporary,
-            _SCHEMA,
-            compression="zstd",
-            write_page_checksum=True,
-            use_dictionary=["run_id", "kind"],
-        )
+        self._writer = payload_writer(temporary)
 
     def add(self, payload: Payload) -> None:
         self._rows.append(payload)
@@ -58,8 +72,7 @@ class _MonthFile:
             self._flush()
 
     def _flush(self) -> None:
-        columns = [[getattr(row, field.name) for row in self._rows] for field in _SCHEMA]
-        self._writer.write_table(pa.table(columns, schema=_SCHEMA))
+        self._writer.write_table(payload_table(self._rows))
         self._rows, self._characters = [], 0
 
     def close(self) -> None:
@@ -116,21 +129,46 @@ def read_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str, st
     """The text of each payload id, in the order asked; None when it is erased or was never kept.
 
     Reads the sealed files of the ids' months and the durable lines of open writers. Raises SegmentError
-    when a text does not have the commitment that its id states.
+    when a text does not have the commitment that its id states, PayloadLocked when the key of one is not at
+    hand, KeyUnusable.
     """
     found: dict[str, str | None] = dict.fromkeys(payload_ids)
     wanted = {payload_id for payload_id in found if is_payload_id(payload_id)}
     if not wanted:
         return found
+    ring = keyring()
+    locked: set[str] = set()
+    for row in _stored_rows(workspace, wanted):
+        if row.key_id is not None and row.key_id not in ring.keys:
+            locked.add(row.key_id)
+        else:
+            found[row.payload_id] = _proven(row, ring)
+    if locked:
+        raise PayloadLocked(frozenset(locked))
+    return found
+
+
+class StoredRow(NamedTuple):
+    """One text as it is stored; salt and content are encrypted when there is a ``key_id``."""
+
+    payload_id: str
+    salt: bytes
+    content: str
+    key_id: str | None
+
+
+def _stored_rows(workspace: Workspace, wanted: set[str]) -> Iterator[StoredRow]:
     # Open files first: a file that is sealed meanwhile is then found by the second look.
     for payload in _open_payloads(workspace, wanted):
-        found[payload.payload_id] = _proven(payload.payload_id, payload.salt, payload.content)
+        yield _row(payload)
     for month in sorted({month_of(payload_id) for payload_id in wanted}):
         for path in sorted((workspace.payload_dir / f"month={month}").glob("*.parquet")):
             with suppress(FileNotFoundError):  # every text in it was erased since the folder was listed
-                for payload_id, salt, content in _sealed_payloads(path, wanted):
-                    found[payload_id] = _proven(payload_id, salt, content)
-    return found
+                yield from _sealed_rows(path, wanted)
+
+
+def _row(payload: Payload) -> StoredRow:
+    return StoredRow(payload.payload_id, payload.salt, payload.content, payload.key_id)
 
 
 def _open_payloads(workspace: Workspace, wanted: set[str]) -> Iterator[Payload]:
@@ -155,10 +193,32 @@ def _open_blocks(workspace: Workspace) -> Iterator[tuple[Path, list[Payload]]]:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredBlock:
-    """Some texts of one file (a path below payloads/): payload id, salt, content."""
+    """Some texts of one file (a path below payloads/), decrypted where the key is at hand.
+
+    ``rows`` are payload id, salt and text, ``locked`` payload id and key id of texts whose key is not at
+    hand, ``changed`` payload ids whose ciphertext is not what the key wrote.
+    """
 
     file: str
-    rows: list[tuple[str, bytes, str]]
+    rows: list[tuple[str, bytes, str]] = field(default_factory=list)
+    locked: list[tuple[str, str]] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+
+def _block(file: str, rows: Iterable[StoredRow], ring: Keyring) -> StoredBlock:
+    block = StoredBlock(file=file)
+    for payload_id, salt, content, key_id in rows:
+        if key_id is None:
+            block.rows.append((payload_id, salt, content))
+        elif key_id not in ring.keys:
+            block.locked.append((payload_id, key_id))
+        else:
+            opened = ring.opened(payload_id, key_id, content)
+            if opened is None:
+                block.changed.append(payload_id)
+            else:
+                block.rows.append((payload_id, *opened))
+    return block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,23 +232,19 @@ class StoreDamage:
 def stored_payloads(workspace: Workspace) -> Iterator[StoredBlock | StoreDamage]:
     """Everything in the payload store, block by block; a text that is just being sealed may come twice.
 
-    Struck texts in open files count as gone.
+    Struck texts in open files count as gone. Raises KeyUnusable, and PermissionError.
     """
-    struck = struck_ids(workspace)
+    struck, ring = struck_ids(workspace), keyring()
     for path, block in _open_blocks(workspace):
-        rows = [
-            (payload.payload_id, payload.salt, payload.content)
-            for payload in block
-            if payload.payload_id not in struck
-        ]
-        yield StoredBlock(file=path.relative_to(workspace.payload_dir).as_posix(), rows=rows)
+        rows = [_row(payload) for payload in block if payload.payload_id not in struck]
+        yield _block(path.relative_to(workspace.payload_dir).as_posix(), rows, ring)
     for path in sorted(workspace.payload_dir.glob("month=*/*.parquet")):
         file = path.relative_to(workspace.payload_dir).as_posix()
         try:
             with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
                 for group in range(parquet.num_row_groups):
-                    table = parquet.read_row_group(group, columns=_TEXT_COLUMNS)
-                    yield StoredBlock(file=file, rows=_text_rows(table))
+                    rows = text_rows(parquet.read_row_group(group, columns=_TEXT_COLUMNS))
+                    yield _block(file, rows, ring)
         except PermissionError:
             raise
         except (OSError, pa.ArrowException, KeyError) as error:
@@ -227,28 +283,31 @@ def stored_texts(workspace: Workspace) -> list[StoredText]:
     return found
 
 
-def _text_rows(table: pa.Table) -> list[tuple[str, bytes, str]]:
-    return list(zip(*(table[name].to_pylist() for name in _TEXT_COLUMNS), strict=True))
+def text_rows(table: pa.Table) -> list[StoredRow]:
+    """The rows of a payload file's ``table``; files of older releases have no ``key_id``."""
+    has_keys = "key_id" in table.column_names
+    key_ids = table["key_id"].to_pylist() if has_keys else [None] * table.num_rows
+    columns = (table[name].to_pylist() for name in _TEXT_COLUMNS[:3])
+    return [StoredRow(*row) for row in zip(*columns, key_ids, strict=True)]
 
 
-def _sealed_payloads(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes, str]]:
+def _sealed_rows(path: Path, wanted: set[str]) -> Iterator[StoredRow]:
     ids = pa.array(sorted(wanted), pa.string())
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         for group in range(file.num_row_groups):
             column = file.read_row_group(group, columns=["payload_id"])["payload_id"]
             hits = pc.is_in(column, value_set=ids)
-            if not pc.any(hits).as_py():
-                continue
-            rows = file.read_row_group(group, columns=["payload_id", "salt", "content"]).filter(hits)
-            yield from zip(
-                *(rows[name].to_pylist() for name in ("payload_id", "salt", "content")), strict=True
-            )
+            if pc.any(hits).as_py():
+                yield from text_rows(file.read_row_group(group, columns=_TEXT_COLUMNS).filter(hits))
 
 
-def _proven(payload_id: str, salt: bytes, content: str) -> str:
-    if not is_proven(payload_id, salt, content):
+def _proven(row: StoredRow, ring: Keyring) -> str:
+    opened = (row.salt, row.content)
+    if row.key_id is not None:
+        opened = ring.opened(row.payload_id, row.key_id, row.content) or (b"", "")
+    if not is_proven(row.payload_id, *opened):
         raise SegmentError(
-            f"Payload changed: the text of {payload_id} does not have the commitment that the log holds. "
+            f"Payload changed: the text of {row.payload_id} does not have the commitment that the log holds. "
             "Run `fleetbook verify --level 2` and restore the payload file from a backup."
         )
-    return content
+    return opened[1]

@@ -27,7 +27,7 @@ from ingest.workspace import Workspace
 PayloadKind: TypeAlias = Literal["task", "answer", "turn", "arguments", "result", "specification", "message"]
 PAYLOAD_KINDS: tuple[str, ...] = get_args(PayloadKind)
 PAYLOAD_LABEL = b"fleetbook/payload/v1\0"
-_SALT_BYTES = 32
+SALT_BYTES = 32
 ID_HEX = 32  # 128 bits of the commitment: nobody finds another text for them
 _PAYLOAD_ID = re.compile(rf"p[0-9]{{6}}-[0-9a-f]{{{ID_HEX}}}")
 _ENCODER = msgspec.json.Encoder()
@@ -35,7 +35,11 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, kw_only=True)
 class Payload:
-    """One text, the salt of its commitment, and what it belongs to. Made by :func:`make_payload`."""
+    """One text, the salt of its commitment, and what it belongs to. Made by :func:`make_payload`.
+
+    With a ``key_id`` it is encrypted (:mod:`ingest.payload_keys`): ``content`` is nonce and ciphertext of
+    salt and text in base64, and ``salt`` is empty.
+    """
 
     payload_id: str
     run_id: str | None
@@ -44,6 +48,7 @@ class Payload:
     content: str
     month: str  # of the event, "2026-11"
     salt: bytes  # 32 random bytes
+    key_id: str | None = None
 
 
 _DECODER = msgspec.json.Decoder(Payload)
@@ -109,7 +114,7 @@ def make_payload(
         encoded = content.encode()
     except UnicodeEncodeError as error:
         raise ContractError("payload", f"the text is no UTF-8 ({error.reason})") from error
-    salt = os.urandom(_SALT_BYTES)
+    salt = os.urandom(SALT_BYTES)
     commit = sha256(salt + encoded).hexdigest()
     month = occurred_at.astimezone(dt.UTC).strftime("%Y-%m")
     payload_id = payload_id_of(month, commit)

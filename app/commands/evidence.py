@@ -25,7 +25,7 @@ def evidence(
 ) -> None:
     """Write events, texts, proofs and a verifier that needs no Fleetbook into a folder. The log records it.
 
-    Ends with 1 when some of the events are not signed yet and were left out.
+    Ends with 1 when events that are not signed yet, or texts whose key is not at hand, were left out.
     """
     from app.commands.log_keep import require_keeper
     from ingest.contract import new_event_id
@@ -60,12 +60,19 @@ def evidence(
     if bundle.unkept_count:
         typer.echo(f"{bundle.unkept_count:,} events had a text that was not kept, as declared.")
     typer.echo(f"Check it anywhere: python {bundle.folder / 'verify.py'} --vkey KEY (needs cryptography).")
+    if bundle.locked_count:
+        typer.echo(
+            f"{bundle.locked_count:,} texts are encrypted with a key that is not at hand and were left out: "
+            "set FLEETBOOK_PAYLOAD_KEY and make the evidence again.",
+            err=True,
+        )
     if bundle.unsigned_count:
         typer.echo(
             f"{bundle.unsigned_count:,} events are not sealed and signed yet and were left out: "
             "run `fleetbook notarise` and make the evidence again.",
             err=True,
         )
+    if bundle.locked_count or bundle.unsigned_count:
         raise typer.Exit(1)
 
 

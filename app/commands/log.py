@@ -67,7 +67,7 @@ def verify_log(
         _print_json(report)
     else:
         _print_report(console, report)
-    raise typer.Exit(0 if report.ok else 1)
+    raise typer.Exit(1 if not report.ok else 2 if report.unchecked else 0)
 
 
 def _stop_unreadable(what: str, error: OSError) -> None:
@@ -107,7 +107,13 @@ def _print_report(console: Console, report: VerifyReport) -> None:
         console.print(table)
     for note in report.notes:
         console.print(f"Note: {note}", highlight=False, soft_wrap=True)
-    if report.ok:
+    if report.ok and report.unchecked:
+        console.print(
+            f"Nothing was found, but {report.unchecked:,} texts could not be checked.",
+            style="yellow",
+            highlight=False,
+        )
+    elif report.ok:
         console.print(f"Nothing was found at level {report.level}.", style="green", highlight=False)
     else:
         number = len(report.findings)

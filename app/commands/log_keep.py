@@ -1,7 +1,8 @@
-"""``fleetbook log compact|erase|prune|hold``: the log kept in order."""
+"""``fleetbook log compact|erase|prune|key|encrypt|hold``: the log kept in order."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,8 @@ def register(log: typer.Typer) -> None:
     log.command("compact")(compact_log)
     log.command("erase")(erase_texts)
     log.command("prune")(prune_log)
+    log.command("key")(key_for_texts)
+    log.command("encrypt")(encrypt_texts)
     hold = typer.Typer(
         no_args_is_help=True, help="Legal holds: what they cover is neither pruned nor erased."
     )
@@ -69,6 +72,32 @@ def erase_texts(
             f"{_texts(report.open_count)} of these lie in files of processes that still write: hidden now, "
             "gone when the files are sealed (the process ends, or 64 MB)."
         )
+
+
+def key_for_texts(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Key file; made when it is missing.")],
+) -> None:
+    """Add a new key for texts to a key file: from now on it encrypts, older keys still decrypt."""
+    from ingest.payload_keys import KEY_VARIABLE, add_key
+
+    key_id = add_key(file)
+    typer.echo(f"{file}: key {key_id} is the newest now. Keep a copy apart from the workspace's backups.")
+    typer.echo(f"Set {KEY_VARIABLE}={file} for every process, then run `fleetbook log encrypt`.")
+
+
+def encrypt_texts() -> None:
+    """Encrypt every sealed text with the newest key of FLEETBOOK_PAYLOAD_KEY. Proofs stay.
+
+    Ends with 1 when texts stay under an older key that is not at hand.
+    """
+    from ingest.payload_rewrap import rewrap
+    from ingest.workspace import Workspace, home
+
+    report = rewrap(Workspace.open(home()))
+    typer.echo(f"Encrypted with key {report.key_id}: {_texts(report.rewrapped_count)}.")
+    if report.locked_count:
+        typer.echo(f"{_texts(report.locked_count)} stay: their older key is not at hand.", err=True)
+        raise typer.Exit(1)
 
 
 def prune_log(

@@ -51,7 +51,10 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyReport:
-    """The result of a verification at ``level``; ``notes`` are what to know beside the findings."""
+    """The result of a verification at ``level``; ``notes`` are what to know beside the findings.
+
+    ``payloads`` texts were hashed again; ``unchecked`` ones could not be, because their key is not at hand.
+    """
 
     level: int
     ok: bool
@@ -62,6 +65,7 @@ class VerifyReport:
     checkpoints: int
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
+    unchecked: int = 0
 
 
 def event_name(event_id: str, writer_id: str, seq: int) -> str:

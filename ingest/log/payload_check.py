@@ -24,6 +24,7 @@ class PayloadCheck:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     count: int = 0
+    locked_count: int = 0  # texts that are there, encrypted with a key that is not at hand
 
 
 def check_payloads(
@@ -35,26 +36,41 @@ def check_payloads(
     """
     found = PayloadCheck()
     kept: list[pa.Array] = []
+    locked: set[str] = set()
     for block in stored_payloads(workspace):
         if isinstance(block, StoreDamage):
             found.findings.append(
                 Finding(code="payload_unreadable", object=f"file {block.file}", detail=block.detail)
             )
             continue
-        ids: list[str] = []
+        ids = [payload_id for payload_id, _ in block.locked] + block.changed
+        locked.update(key_id for _, key_id in block.locked)
+        found.locked_count += len(block.locked)
+        for payload_id in block.changed:
+            detail = "its ciphertext is not what its key wrote"
+            _add(found, "payload_changed", f"payload {payload_id} in {block.file}", detail)
         for payload_id, salt, content in block.rows:
             if not is_proven(payload_id, salt, content):
                 detail = "salt and content do not give the commitment in its id"
                 _add(found, "payload_changed", f"payload {payload_id} in {block.file}", detail)
             ids.append(payload_id)
-        found.count += len(ids)
+        found.count += len(block.rows)
         kept.append(pa.array(ids, pa.string()))
+    if locked:
+        found.notes.append(_locked_note(found.locked_count, locked))
     # A commitment without an id is that of a text that was never kept: there is nothing to look for.
     named = [table.filter(pc.is_valid(table["payload_id"])) for table in named]
     for table in named:
         found.findings += _wrong_ids(table)
     _look_for(found, named, pa.chunked_array(kept, pa.string()).combine_chunks(), log_events)
     return found
+
+
+def _locked_note(count: int, key_ids: set[str]) -> str:
+    return (
+        f"{count} texts are encrypted with key {', '.join(sorted(key_ids))}, which is not at hand: that they "
+        "are there was checked, their commitments were not. Set FLEETBOOK_PAYLOAD_KEY and verify again."
+    )
 
 
 def _add(found: PayloadCheck, code: str, what: str, detail: str) -> None:

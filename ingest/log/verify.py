@@ -65,14 +65,14 @@ def verify(
             for file, detail in pruned_too_early(view.sealed, utc_now())
         ]
         notes = [*signed.notes, *_prune_notes(view)]
-        payload_count = 0
+        payload_count = locked_count = 0
         if level >= 2:
             payloads = check_payloads(
                 workspace, [table for check in checks for table in check.payloads], log_events
             )
             findings += payloads.findings
             notes += payloads.notes
-            payload_count = payloads.count
+            payload_count, locked_count = payloads.count, payloads.locked_count
         return VerifyReport(
             level=level,
             ok=not findings,
@@ -83,6 +83,7 @@ def verify(
             checkpoints=signed.count,
             findings=tuple(findings),
             notes=tuple(notes),
+            unchecked=locked_count,
         )
 
 

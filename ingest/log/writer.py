@@ -22,6 +22,7 @@ from ingest.log.disk import make_folder
 from ingest.log.queue import SealQueue
 from ingest.log.wal import LineFile, WalName, first_head, next_head
 from ingest.masker import mask_event
+from ingest.payload_keys import TextSealer
 from ingest.payloads import Payload, make_payload, open_payload_dir, payload_line
 from ingest.workspace import Workspace
 
@@ -102,6 +103,7 @@ class LogWriter:
         self._clock = clock
         self._seal_bytes = seal_bytes
         self._queue = SealQueue(workspace)
+        self._seal_text = TextSealer(workspace)
         self._turn = threading.Condition()
         self._chain = _new_chain(clock())
         child = weakref.WeakMethod(self._begin_again_in_child)
@@ -126,7 +128,7 @@ class LogWriter:
             validate(event)
             if event.get("writer_id") is not None or event.get("seq") is not None:
                 raise ContractError(str(event["event_type"]), "writer_id and seq are filled by the writer")
-        payload_lines = [payload_line(payload) for payload in payloads]
+        payload_lines = [payload_line(self._seal_text(payload)) for payload in payloads]
         with self._turn:
             self._refuse_unless_open()
             if self._chain.wal is None:

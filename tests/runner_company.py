@@ -93,6 +93,8 @@ budgets:
   - {wallet: "agent:refund-agent", window: month, cap_usd: "20.00"}
 prices:
   - {model: "sim:*", input_usd_per_mtok: "2.00", output_usd_per_mtok: "8.00", version: test-1}
+# Most tests are not about versions: theirs are in force at once (test_registry_versions.py has the others).
+oversight: {second_person_approves_versions: []}
 """
 
 

@@ -18,12 +18,15 @@ from app.demo.habits import Habit, Past
 from app.demo.story import Plan
 from ingest.log.writer import utc_now
 from ingest.workspace import Workspace
+from runner.control.lifecycle import agent_states
 from runner.control.plane import Control
 from runner.control.registry import Agent, Budget, Registry
 from runner.control.store import Clock
 from runner.control.tables import agent_versions, registry_revisions
+from runner.control.version_approval import approve_version, approvers, find_version, waiting_versions
 
 DECLARED_AT_HOUR = 6  # before the first run of a working day
+READ_IN = dt.timedelta(minutes=40)  # so long a second person takes for a version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +70,23 @@ def apply_stages(workspace: Workspace, planned: list[Stage]) -> None:
     count = sa.select(sa.func.count(registry_revisions.c.revision))
     with _control(workspace, utc_now) as control, control.store.read() as connection:
         done: int = connection.execute(count).scalar_one()
+    if done:
+        _approve_versions(workspace, planned[done - 1].moment, planned[-1].moment)
     for stage in planned[done:]:
         with _control(workspace, _standing_at(stage.moment)) as control:
             control.apply(stage.registry)
+        _approve_versions(workspace, stage.moment, planned[-1].moment)
+
+
+def _approve_versions(workspace: Workspace, declared_at: dt.datetime, end: dt.datetime) -> None:
+    """The owner of an agent approves its version where a second person has to, before the day's runs."""
+    with _control(workspace, _standing_at(min(declared_at + READ_IN, end))) as control:
+        with control.store.read() as connection:
+            waiting, states = waiting_versions(connection), agent_states(connection)
+            found = [(agent_id, find_version(connection, agent_id, number)) for agent_id, number in waiting]
+        for agent_id, version in found:
+            second_person = approvers(control.registry(), states[agent_id], version)[0]
+            approve_version(control, agent_id, version.agent_version, second_person, "read and tried")
 
 
 def declared_versions(workspace: Workspace) -> dict[str, list[DeclaredVersion]]:

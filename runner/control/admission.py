@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.control.access import agent_target, may
 from runner.control.registry import Registry
-from runner.control.versions import Frozen, ungated_tools
+from runner.control.versions import Frozen, freeze, ungated_tools
 
 STARTABLE = ("live", "watch")
 
@@ -24,7 +24,10 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentState:
-    """Decided state of an agent: status, since when and why, and its current version."""
+    """Decided state of an agent: status, since when and why, and its version in force.
+
+    ``is_approved`` is false only for a first version that a second person has yet to approve.
+    """
 
     agent_id: str
     team_id: str
@@ -32,6 +35,7 @@ class AgentState:
     status: str
     status_reason: str
     decided_at: dt.datetime
+    is_approved: bool = True
 
 
 def refusal(
@@ -39,10 +43,22 @@ def refusal(
 ) -> Stop | None:
     """The rule that keeps ``person_id`` from starting this agent now, or None; wallets are asked apart."""
     return (
-        _by_status(state)
+        _by_approval(state)
+        or _by_status(state)
         or _by_registry(registry, state)
         or _by_access(registry, state, person_id)
-        or _by_risk(frozen, now)
+        or _by_risk(registry, frozen, now)
+    )
+
+
+def _by_approval(state: AgentState) -> Stop | None:
+    if state.is_approved or state.status not in (*STARTABLE, "review"):
+        return None
+    return Stop(
+        rule="version:not-approved",
+        reason=f"version {state.agent_version} of {state.agent_id} waits for a second person's approval",
+        advice=f"Somebody who neither wrote nor applied it runs "
+        f"`fleetbook agents approve-version {state.agent_id} --as <person>`.",
     )
 
 
@@ -59,21 +75,33 @@ def _by_status(state: AgentState) -> Stop | None:
 
 
 def _by_registry(registry: Registry, state: AgentState) -> Stop | None:
-    if state.agent_id in registry.agents:
-        return None
-    return Stop(
-        rule="not-declared",
-        reason=f"agent {state.agent_id} is no longer in registry.yaml",
-        advice="Declare it again and run `fleetbook registry apply`.",
-    )
+    agent = registry.agents.get(state.agent_id)
+    if agent is None:
+        return Stop(
+            rule="not-declared",
+            reason=f"agent {state.agent_id} is no longer in registry.yaml",
+            advice="Declare it again and run `fleetbook registry apply`.",
+        )
+    if agent.owner is None:
+        return Stop(
+            rule="no-owner",
+            reason=f"nobody answers for agent {state.agent_id} since its owner left",
+            advice=f"Name one: `fleetbook agents owner {state.agent_id} <person> --as <person>`.",
+        )
+    return None
 
 
 def _by_access(registry: Registry, state: AgentState, person_id: str) -> Stop | None:
     ruling = may(registry, person_id, "run_agent", agent_target(registry, state.agent_id))
     if ruling.allowed:
         return None
-    role = registry.people[person_id].role
-    owner = registry.people[registry.agents[state.agent_id].owner].name
+    person = registry.people.get(person_id)
+    if person is None:
+        advice = "People are declared under people in registry.yaml; who left may nothing."
+        return Stop(rule=ruling.rule_id, reason=ruling.sentence, advice=advice)
+    role = person.role
+    owner_id = registry.agents[state.agent_id].owner
+    owner = registry.people[owner_id].name if owner_id else "the team's manager"
     if ruling.rule_id == f"role:{role}":
         advice = f"Ask somebody whose role may run agents, or a platform lead to change roles.{role}.may."
     elif ruling.rule_id.startswith("scope:"):
@@ -83,10 +111,10 @@ def _by_access(registry: Registry, state: AgentState, person_id: str) -> Stop | 
     return Stop(rule=ruling.rule_id, reason=ruling.sentence, advice=advice)
 
 
-def _by_risk(frozen: Frozen, now: dt.datetime) -> Stop | None:
+def _by_risk(registry: Registry, frozen: Frozen, now: dt.datetime) -> Stop | None:
     if frozen.risk.risk_class != "high":
         return None
-    open_tools = ungated_tools(frozen)
+    open_tools = [*ungated_tools(frozen), *_ungated_by_delegates(registry, frozen)]
     if open_tools:
         return Stop(
             rule="risk:no-approval-rule",
@@ -101,3 +129,18 @@ def _by_risk(frozen: Frozen, now: dt.datetime) -> Stop | None:
             advice="Assess the risk again and set risk.review_by in registry.yaml.",
         )
     return None
+
+
+def _ungated_by_delegates(registry: Registry, frozen: Frozen) -> list[str]:
+    """What a high-risk agent could do through others, as ``agent.tool``: their gates count as its own."""
+    found: list[str] = []
+    asked, waiting = set[str](), list(frozen.delegates)
+    while waiting:
+        agent_id = waiting.pop()
+        agent = registry.agents.get(agent_id)
+        if agent is None or agent_id in asked:
+            continue
+        asked.add(agent_id)
+        found += [f"{agent_id}.{tool}" for tool in ungated_tools(freeze(registry, agent))]
+        waiting += agent.delegates
+    return sorted(found)

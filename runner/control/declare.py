@@ -5,19 +5,19 @@ What is declared may change; what was decided does not: the status of a known ag
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 
 import sqlalchemy as sa
 
 from ingest.contract import Value
+from runner.control.declare_agents import AgentDeclarations
+from runner.control.declare_around import tell_around
 from runner.control.plan import Plan, plan_changes
 from runner.control.purses import Purse, purse_of
 from runner.control.registry import Agent, Budget, Grant, Registry, Team
 from runner.control.revisions import applied_registry
 from runner.control.store import Store, Transaction
-from runner.control.tables import agent_versions, agents, registry_revisions, wallets
-from runner.control.versions import Frozen, freeze
+from runner.control.tables import agents, registry_revisions, wallets
 from runner.control.wallet import open_window, tell_budget
 
 _STATUSES = sa.select(agents.c.agent_id, agents.c.status)
@@ -59,8 +59,8 @@ class _Application:
         self._teams_and_people()
         self._roles()
         self._grants()
-        for agent_id, agent in self._new.agents.items():
-            self._agent(agent_id, agent)
+        tell_around(self._tx, self._old, self._new, self._actor)
+        AgentDeclarations(self._tx, self._old, self._new, self._actor).write()
         self._content_captures()
         self._budgets()
         row = {"applied_at": self._tx.now, "body": self._new.model_dump_json(by_alias=True)}
@@ -137,6 +137,8 @@ class _Application:
             "rule_id": grant.id,
             "agent_id": grant.agent,
             "team_id": grant.team,
+            "tool_name": grant.tool,
+            "knowledge_id": grant.knowledge,
             "reason": grant.reason or None,
         }
 
@@ -158,103 +160,6 @@ class _Application:
                 agent_id=agent_id,
                 content_capture=now.content_capture,
             )
-
-    def _agent(self, agent_id: str, agent: Agent) -> None:
-        frozen = freeze(self._new, agent)
-        known = self._tx.sql.execute(sa.select(agents).where(agents.c.agent_id == agent_id)).first()
-        before = self._old.agents.get(agent_id) if self._old else None
-        if known is None:
-            self._declare_version(agent_id, agent, frozen, 1)
-            self._first_status(agent_id, agent, frozen)
-        elif known.version_hash != frozen.version_hash():
-            version = known.agent_version + 1
-            self._declare_version(agent_id, agent, frozen, version)
-            columns = {
-                "team_id": agent.team,
-                "agent_version": version,
-                "version_hash": frozen.version_hash(),
-            }
-            self._tx.sql.execute(sa.update(agents).where(agents.c.agent_id == agent_id), columns)
-        elif before and (before.owner, before.deputy) != (agent.owner, agent.deputy):
-            self._tx.emit(
-                "owner_changed",
-                actor_id=self._actor,
-                agent_id=agent_id,
-                team_id=agent.team,
-                owner_id=agent.owner,
-                deputy_id=agent.deputy,
-            )
-
-    def _declare_version(self, agent_id: str, agent: Agent, frozen: Frozen, version: int) -> None:
-        review_by = agent.risk.review_by
-        columns: dict[str, Value] = {
-            "actor_id": self._actor,
-            "agent_id": agent_id,
-            "team_id": agent.team,
-            "agent_version": version,
-        }
-        self._tx.emit(
-            "agent_version_declared",
-            columns,
-            text=frozen.canonical(),
-            kind="specification",
-            version_hash=frozen.version_hash(),
-            agent_name=agent.name,
-            purpose=agent.purpose,
-            owner_id=agent.owner,
-            deputy_id=agent.deputy,
-            author_id=agent.author,
-            risk_class=agent.risk.risk_class,
-            risk_reasons=";".join(agent.risk.reasons) or None,
-            risk_assessor_id=agent.risk.assessor,
-            risk_review_by=dt.datetime.combine(review_by, dt.time(), dt.UTC) if review_by else None,
-            template_id=agent.template.id if agent.template else None,
-            template_version=agent.template.version if agent.template else None,
-            diverged_fields=";".join(agent.template.diverged) or None if agent.template else None,
-            requested_model=frozen.requested_model,
-            provider_name=agent.provider,
-            expected_use=agent.expected_use or None,
-            max_output_tokens=agent.max_output_tokens,
-        )
-        for tool in frozen.tools:
-            self._tx.emit(
-                "tool_rule_set",
-                columns,
-                tool_name=tool.name,
-                tool_effect=tool.effect,
-                approval_rule=tool.approval.id if tool.approval else None,
-                approver_role=tool.approval.approver_role if tool.approval else None,
-            )
-        row = {
-            "agent_id": agent_id,
-            "agent_version": version,
-            "version_hash": frozen.version_hash(),
-            "spec": frozen.canonical(),
-            "declared_at": self._tx.now,
-        }
-        self._tx.sql.execute(sa.insert(agent_versions), row)
-
-    def _first_status(self, agent_id: str, agent: Agent, frozen: Frozen) -> None:
-        reason = "declared in registry.yaml"
-        row = {
-            "agent_id": agent_id,
-            "team_id": agent.team,
-            "agent_version": 1,
-            "version_hash": frozen.version_hash(),
-            "status": agent.status,
-            "status_reason": reason,
-            "status_decided_at": self._tx.now,
-        }
-        self._tx.sql.execute(sa.insert(agents), row)
-        self._tx.emit(
-            "status_changed",
-            actor_id=self._actor,
-            agent_id=agent_id,
-            team_id=agent.team,
-            agent_version=1,
-            status=agent.status,
-            reason=reason,
-        )
 
     def _budgets(self) -> None:
         old = {budget.wallet_id: budget for budget in (self._old.budgets if self._old else ())}

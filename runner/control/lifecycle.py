@@ -11,16 +11,25 @@ from runner.control.access import agent_target
 from runner.control.admission import AgentState
 from runner.control.declared import Status, nearest
 from runner.control.registry import Registry
-from runner.control.tables import agents
+from runner.control.tables import agent_versions, agents
 from runner.errors import NotFound
 
 if TYPE_CHECKING:
     from runner.control.core import Core
 
 
+_STATES = sa.select(agents, agent_versions.c.is_approval_needed, agent_versions.c.approved_at).join(
+    agent_versions,
+    sa.and_(
+        agent_versions.c.agent_id == agents.c.agent_id,
+        agent_versions.c.agent_version == agents.c.agent_version,
+    ),
+)
+
+
 def agent_states(connection: Connection) -> dict[str, AgentState]:
     """Decided state of every agent that was ever declared, by id."""
-    rows = connection.execute(sa.select(agents).order_by(agents.c.agent_id)).all()
+    rows = connection.execute(_STATES.order_by(agents.c.agent_id)).all()
     return {row.agent_id: _state(row) for row in rows}
 
 
@@ -33,12 +42,13 @@ def _state(row: sa.Row[tuple[object, ...]]) -> AgentState:
         status=row.status,
         status_reason=row.status_reason or "",
         decided_at=row.status_decided_at,
+        is_approved=not row.is_approval_needed or row.approved_at is not None,
     )
 
 
 def find_agent(connection: Connection, registry: Registry, agent_id: str) -> AgentState:
     """The decided state of an agent. Raises NotFound with the nearest name."""
-    row = connection.execute(sa.select(agents).where(agents.c.agent_id == agent_id)).first()
+    row = connection.execute(_STATES.where(agents.c.agent_id == agent_id)).first()
     if row is None:
         advice = "`fleetbook agents` lists them; a new one is declared in registry.yaml and applied."
         raise NotFound("agent", agent_id, nearest(agent_id, registry.agents), advice)
@@ -48,6 +58,7 @@ def find_agent(connection: Connection, registry: Registry, agent_id: str) -> Age
 def decide_status(control: Core, agent_id: str, status: Status, person_id: str, reason: str) -> str:
     """See :meth:`runner.control.plane.Control.decide_status`."""
     registry = control.registry()
+    control.known_person(registry, person_id)
     agent = registry.agents.get(agent_id)
     if agent is None or person_id not in (agent.owner, agent.deputy):
         control.require(registry, person_id, "apply_registry", agent_target(registry, agent_id))

@@ -16,10 +16,11 @@ roles:
   platform_lead:
     scope: all
     may: [run_agent, decide_approval, view_metrics, read_payload, export_data, apply_registry, change_budget,
-          build_warehouse]
+          build_warehouse, approve_version, stop_run, change_agents, change_people, change_schedules]
   team_manager:
     scope: team
-    may: [run_agent, decide_approval, view_metrics, read_payload, export_data]
+    may: [run_agent, decide_approval, view_metrics, read_payload, export_data, approve_version, stop_run,
+          change_schedules]
   agent_user:
     scope: own
     may: [run_agent, view_metrics]

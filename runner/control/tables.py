@@ -65,7 +65,8 @@ registry_revisions = sa.Table(
     _text("body"),
 )
 
-# Status is decided by events only; the registry never overwrites it.
+# Status is decided by events only; the registry never overwrites it. The version is the one in force; a first
+# version stands here before it is approved, so that the agent is known.
 agents = sa.Table(
     "agents",
     METADATA,
@@ -86,6 +87,11 @@ agent_versions = sa.Table(
     _text("version_hash"),
     _text("spec"),
     _moment("declared_at"),
+    _text("declared_by", null=True),
+    # Null for versions of stores from before versions were approved: they stay in force.
+    sa.Column("is_approval_needed", sa.Boolean, nullable=True),
+    _text("approved_by", null=True),
+    _moment("approved_at", null=True),
 )
 
 # status: queued, running (under a lease), waiting (for a person), ready (decided), ended, refused

@@ -23,7 +23,6 @@ DEFAULT_PORT = 4318
 # Sealing takes memory: at full speed 490 MiB with files of 64 MiB, 390 with 16, 310 with 8.
 SEAL_BYTES = 8 << 20
 MEBIBYTE = 1 << 20
-GLIBC_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 PersonOption = Annotated[str | None, typer.Option("--as", metavar="PERSON", help="Who does it.")]
 
@@ -49,17 +48,16 @@ def serve_otlp(
     tls_key: Annotated[Path | None, typer.Option(help="Private key of the certificate (PEM).")] = None,
 ) -> None:
     """Take in spans and log records of outside agents (OTLP/HTTP) until Ctrl-C. 200 means: on the disk."""
-    import pyarrow as pa
     import uvicorn
 
     from ingest.log.writer import LogWriter
     from ingest.receivers.limits import Limits
+    from ingest.receivers.memory import keep_memory_flat
     from ingest.receivers.otlp import Receiver
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
-    _keep_memory_flat()
-    pa.set_memory_pool(pa.system_memory_pool())  # gives memory back after a seal; the default pool keeps it
+    keep_memory_flat()
     failures: list[WriterError] = []
     limits = Limits(body_bytes=body_mb * MEBIBYTE, token_bytes_per_second=token_mb_per_s * MEBIBYTE)
     with (
@@ -205,25 +203,15 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _keep_memory_flat() -> None:
-    """Two heaps for all threads: with one each, as glibc does, a load stood at 440 MiB, with two at 280."""
-    import ctypes
-
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's; other systems do without
-    if sys.platform == "linux" and mallopt is not None:
-        mallopt(GLIBC_ARENA_MAX, 2)
-
-
 def _run(server: uvicorn.Server, listener: socket.socket) -> None:
     """Serve until a signal. uvicorn answers what it has, then raises the signal again: here it ends."""
-    import gc
+    from ingest.receivers.memory import collect_rarely
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
-    gc.collect()
-    gc.freeze()  # what is loaded by now stays: no collection walks over it again
+    collect_rarely()
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:

@@ -51,7 +51,7 @@ class Receiver:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits or Limits()
-        self._tokens = TokenBook(workspace)
+        self._tokens = TokenBook(workspace, clock)
         self._rules = ContentRules(workspace)
         self._rules.keep_all()  # a registry that cannot be read is said at the start
         self._rates = RateLimiter(self._limits.token_bytes_per_second, clock)

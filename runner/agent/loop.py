@@ -22,9 +22,9 @@ from runner.agent.govern import Built, GovernedAgent, Governor
 from runner.agent.session import Session
 from runner.agent.toolgate import Pending, ToolGate
 from runner.agent.turns import TurnGate, TurnLimitReached
-from runner.control import approvals, journal, runs
+from runner.control import approvals, runs
 from runner.control.approvals import UNKNOWN_OUTCOME, PauseReason, Request, money_at_stake, rule_sentence
-from runner.control.journal import Call, End
+from runner.control.recover import close_open_calls
 from runner.control.runs import LEASE_LIFETIME
 from runner.control.store import Transaction
 from runner.errors import BudgetRefused, PriceUnknown
@@ -53,7 +53,7 @@ async def play(session: Session, built: Built) -> Outcome:
         await session.flush()  # intents of a process that died before its flush
     async with _heartbeat(session):
         try:
-            answer = await _answer(session, built.agent, Governor(turns, tools), tools)
+            answer = await _answer(session, built.agent, turns, tools)
         except (BudgetRefused, PriceUnknown) as error:
             return await end_run(session, "stopped_budget", reason=str(error), error_type=error.rule)
         except TurnLimitReached as error:
@@ -65,7 +65,7 @@ async def play(session: Session, built: Built) -> Outcome:
         return await end_run(session, "completed", answer=answer)
 
 
-async def _answer(session: Session, agent: GovernedAgent, governor: Governor, tools: ToolGate) -> str | None:
+async def _answer(session: Session, agent: GovernedAgent, turns: TurnGate, tools: ToolGate) -> str | None:
     """The final answer, or None when calls wait for a person."""
     history = _history(session)
     if history and isinstance(last := history[-1], ModelResponse):
@@ -76,7 +76,8 @@ async def _answer(session: Session, agent: GovernedAgent, governor: Governor, to
     result = await agent.run(
         None if history else session.run.task,
         message_history=history or None,
-        capabilities=[governor],
+        model=await turns.model(),
+        capabilities=[Governor(turns, tools)],
         # The version's own max_turns counts, over pauses and processes.
         usage_limits=UsageLimits(request_limit=None),
         infer_name=False,
@@ -168,18 +169,6 @@ async def end_run(
     return Outcome(
         run_id=session.run.run_id, status="ended", end_state=end_state, answer=answer, reason=reason
     )
-
-
-def close_open_calls(tx: Transaction, run: runs.Run, why: str) -> None:
-    """Give every call without an end one: what was never started is refused, what was started is unknown."""
-    for call in journal.unfinished(tx.sql, run.run_id):
-        journal.finish(tx, run, call, _closing(call, why))
-
-
-def _closing(call: Call, why: str) -> End:
-    if call.state == "started":
-        return End(outcome="unknown", result=f"No result is known: {why}.", reason=why)
-    return End(outcome="refused", result=f"Not executed: {why}.", refusal_rule="run-ended", reason=why)
 
 
 @contextlib.asynccontextmanager

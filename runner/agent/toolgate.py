@@ -85,6 +85,7 @@ class ToolGate:
         call, tool = self._calls[part.tool_call_id], self._tool(part.tool_name)
         if call.state == "finished":
             return _replayed(call)
+        await self._session.gate()
         checked = self._binding(tool.name).check(arguments)
         if isinstance(checked, InvalidArguments) or checked.digest != call.arguments_digest:
             text = (

@@ -261,11 +261,11 @@ def decide(
     )
 
 
-def expire(tx: Transaction, request: Request) -> None:
-    """Nobody decided in time: the request counts as refused."""
+def expire(tx: Transaction, request: Request, *, reason: str | None = None) -> None:
+    """Nobody decided in time, or what asked was stopped for ``reason``: the request counts as refused."""
     this = sa.and_(_A.approval_id == request.approval_id, _A.status == "waiting")
     if tx.sql.execute(sa.update(approvals).where(this).values(status="expired")).rowcount == 1:
-        tx.emit("approval_expired", _about(request), tool_name=request.tool_name)
+        tx.emit("approval_expired", _about(request), tool_name=request.tool_name, reason=reason)
 
 
 def consume(tx: Transaction, run: Subject, request: Request, digest: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runner.control import approvals, journal, runs, wallet
 from runner.control.approvals import Request
-from runner.control.journal import End
+from runner.control.journal import Call, End
 from runner.control.runs import Run
 from runner.control.store import Transaction, envelope
 from runner.control.wallet import Swept
@@ -42,6 +42,26 @@ def sweep_holds(control: Core) -> list[Swept]:
 def close_interrupted_turns(tx: Transaction, run: Run) -> None:
     """A dead worker's model call is never answered: its holds are swept, its turn ends as interrupted."""
     _tell_swept(tx, run, wallet.sweep(tx, run_id=run.run_id))
+
+
+def charge_interrupted_turns(tx: Transaction, run: Run, error_type: str) -> None:
+    """A model call that was broken off may be billed: charged at its hold, its cost unknown."""
+    charged = wallet.charge(tx, run.run_id)
+    amounts = {(hold.turn_index, hold.attempt): hold.amount_nano_usd for hold in charged}
+    runs.add_spend(tx, run.run_id, sum(amounts.values()))
+    _end_turns(tx, run, charged, error_type)
+
+
+def close_open_calls(tx: Transaction, run: Run, why: str) -> None:
+    """Give every call without an end one: what was never started is refused, what was started is unknown."""
+    for call in journal.unfinished(tx.sql, run.run_id):
+        journal.finish(tx, run, call, _closing(call, why))
+
+
+def _closing(call: Call, why: str) -> End:
+    if call.state == "started":
+        return End(outcome="unknown", result=f"No result is known: {why}.", reason=why)
+    return End(outcome="refused", result=f"Not executed: {why}.", refusal_rule="run-ended", reason=why)
 
 
 def lapse_requests(control: Core) -> int:
@@ -97,6 +117,10 @@ def _tell_swept(tx: Transaction, run: Run, swept: list[Swept]) -> None:
             turn_index=hold.turn_index,
             attempt=hold.attempt,
         )
+    _end_turns(tx, run, swept, "interrupted")
+
+
+def _end_turns(tx: Transaction, run: Run, swept: list[Swept], error_type: str) -> None:
     turns = {(hold.turn_index, hold.attempt): hold.turn for hold in swept}
     for (turn_index, attempt), turn in turns.items():
         tx.emit(
@@ -104,5 +128,5 @@ def _tell_swept(tx: Transaction, run: Run, swept: list[Swept]) -> None:
             {**envelope(run), **json.loads(turn)},
             turn_index=turn_index,
             attempt=attempt,
-            error_type="interrupted",
+            error_type=error_type,
         )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ingest.contract import new_event_id
-from runner.control import runs
+from runner.control import runs, stops
 from runner.control.admission import AgentState, Stop, refusal
 from runner.control.lifecycle import find_agent
 from runner.control.prices import ModelPrice
@@ -74,7 +74,8 @@ def admit(control: Core, tx: Transaction, wish: Wish) -> Answer:
     state = find_agent(tx.sql, registry, wish.agent_id)
     version = control.version(tx.sql, wish.agent_id, state.agent_version)
     run = _new_run(tx, registry, state, version, wish)
-    stop = _by_person(registry, wish) or refusal(registry, state, version.frozen, wish.person_id, tx.now)
+    stop = _by_stop(tx.sql, wish) or _by_person(registry, wish)
+    stop = stop or refusal(registry, state, version.frozen, wish.person_id, tx.now)
     if stop is None:
         stop = _by_wallets(tx, registry, run, version.frozen, control.price(registry, version.frozen))
     if stop:
@@ -118,6 +119,25 @@ def _new_run(
         task=wish.task,
         requested_at=tx.now,
     )
+
+
+def _by_stop(connection: Connection, wish: Wish) -> Stop | None:
+    """An order to stop the agent, the company, or the run that delegates."""
+    order = stops.standing_over(connection, wish.agent_id)
+    if order is not None:
+        target = "--all" if order.stop_scope == "company" else wish.agent_id
+        return Stop(
+            rule="stopped",
+            reason=order.sentence,
+            advice=f"`fleetbook start {target}` lifts the order; owner, deputy and holders of stop_run may.",
+        )
+    if wish.parent_run_id is not None and runs.is_marked(connection, wish.parent_run_id):
+        return Stop(
+            rule="stopped",
+            reason=f"run {wish.parent_run_id}, which delegates, was stopped",
+            advice="Nothing is to be done: what a stopped run wanted is not begun.",
+        )
+    return None
 
 
 def _by_person(registry: Registry, wish: Wish) -> Stop | None:

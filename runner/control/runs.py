@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from runner.control import ancestry
 from runner.control.presence import Presence
 from runner.control.store import Transaction, envelope
 from runner.control.tables import runs, tool_calls
@@ -58,6 +59,7 @@ _CLAIM = (
         _R.run_id == sa.bindparam("of_run"),
         _R.status == sa.bindparam("was"),
         sa.func.coalesce(_R.lease_owner, "") == sa.bindparam("old_owner"),
+        _R.stop_id.is_(None),
         # Renewed since it was read: its worker lives after all.
         sa.or_(
             _R.lease_until.is_(None), _R.lease_until == sa.bindparam("old_until", type_=_R.lease_until.type)
@@ -71,6 +73,8 @@ _CLAIM = (
         pause_reason=None,
     )
 )
+_MARKED = sa.select(_R.stop_id).where(_R.run_id == sa.bindparam("of_run"))
+_GIVE_BACK = sa.update(runs).where(_MINE).values(lease_until=sa.bindparam("now", type_=_R.lease_until.type))
 _LEAVE = (
     sa.update(runs)
     .where(_MINE)
@@ -99,7 +103,9 @@ _END = (
 # The texts of an ended run live in the payload store only, where they can be erased.
 _FORGET = sa.delete(tool_calls).where(tool_calls.c.run_id == sa.bindparam("of_run"))
 _OPEN = (
-    sa.select(runs).where(_R.status.in_(("queued", "ready", "running"))).order_by(_R.requested_at, _R.run_id)
+    sa.select(runs)
+    .where(_R.status.in_(("queued", "ready", "running")), _R.stop_id.is_(None))
+    .order_by(_R.requested_at, _R.run_id)
 )
 
 
@@ -129,6 +135,7 @@ class Run:
     pause_reason: str | None = None
     end_state: str | None = None
     reason: str | None = None
+    stop_id: str | None = None
 
 
 _FIELDS = tuple(Run.__dataclass_fields__)
@@ -173,16 +180,17 @@ def insert(tx: Transaction, run: Run, version_hash: str) -> None:
 def claimable(connection: Connection, presence: Presence, now: dt.datetime) -> list[Run]:
     """Runs that a worker may take now, oldest first: queued, decided, or left behind by a dead worker."""
     found = [_run(row) for row in connection.execute(_OPEN)]
-    return [run for run in found if run.status != "running" or _is_left_behind(run, presence, now)]
+    return [run for run in found if run.status != "running" or is_left_behind(run, presence, now)]
 
 
-def _is_left_behind(run: Run, presence: Presence, now: dt.datetime) -> bool:
+def is_left_behind(run: Run, presence: Presence, now: dt.datetime) -> bool:
+    """Whether the worker of a running run is gone."""
     return run.lease_owner is None or presence.is_gone(run.lease_owner, run.lease_until, now)
 
 
 def claim(tx: Transaction, run: Run, presence: Presence, version_hash: str) -> bool:
     """Take the lease of ``run`` as it was read and tell it; False when another was first."""
-    if run.status == "running" and not _is_left_behind(run, presence, tx.now):
+    if run.status == "running" and not is_left_behind(run, presence, tx.now):
         return False
     values = {
         "of_run": run.run_id,
@@ -198,9 +206,14 @@ def claim(tx: Transaction, run: Run, presence: Presence, version_hash: str) -> b
     if run.status == "queued":
         tx.emit("run_started", envelope(run), version_hash=version_hash)
     else:
-        reason = "its worker died" if run.status == "running" else "a person decided"
-        tx.emit("run_resumed", envelope(run), reason=reason)
+        tx.emit("run_resumed", envelope(run), reason=_why_resumed(run))
     return True
+
+
+def _why_resumed(run: Run) -> str:
+    if run.status == "running":
+        return "its worker died"
+    return "its delegates ended" if run.pause_reason == "delegate" else "a person decided"
 
 
 def renew(
@@ -271,6 +284,16 @@ def lock(tx: Transaction, run_id: str) -> None:
     tx.sql.execute(sa.select(_R.run_id).where(_R.run_id == run_id).with_for_update())
 
 
+def is_marked(connection: Connection, run_id: str) -> bool:
+    """Whether somebody ordered the run to stop."""
+    return connection.execute(_MARKED, {"of_run": run_id}).scalar_one_or_none() is not None
+
+
+def give_back(tx: Transaction, run_id: str, owner: str) -> bool:
+    """Let the lease run out now, for a worker that has to go; False when it was lost before."""
+    return tx.sql.execute(_GIVE_BACK, {"of_run": run_id, "owner": owner, "now": tx.now}).rowcount == 1
+
+
 def make_ready(tx: Transaction, run_id: str) -> None:
     """A waiting run may go on: every request of its pause is decided."""
     this = sa.and_(_R.run_id == run_id, _R.status == "waiting")
@@ -285,6 +308,8 @@ def end(
     answer: str | None = None,
     error_type: str | None = None,
     reason: str | None = None,
+    stop_id: str | None = None,
+    halt_ns: int | None = None,
 ) -> None:
     """End the run and tell it, with the exact number of its events and its machine time."""
     values = {"of_run": run.run_id, "state": end_state, "why": reason, "now": tx.now}
@@ -299,6 +324,9 @@ def end(
         end_state=end_state,
         error_type=error_type,
         reason=reason,
+        stop_id=stop_id,
+        halt_ns=halt_ns,
         machine_ns=machine_ns,
         declared_event_count=tx.event_count(run.run_id) + 1,
     )
+    ancestry.child_ended(tx, run, end_state, answer=answer, reason=reason)

@@ -207,17 +207,20 @@ def sweep(tx: Transaction, *, run_id: str | None = None) -> list[Swept]:
     for row in rows:
         key = {"w": row.wallet_id, "start": row.window_start_at}
         tx.sql.execute(_SWEEP, {**key, "amount": row.amount_nano_usd})
-    return [
-        Swept(
-            run_id=row.run_id,
-            turn_index=row.turn_index,
-            attempt=row.attempt,
-            wallet_id=row.wallet_id,
-            amount_nano_usd=row.amount_nano_usd,
-            turn=row.turn,
-        )
-        for row in rows
-    ]
+    return [_swept(row) for row in rows]
+
+
+def charge(tx: Transaction, run_id: str) -> list[Swept]:
+    """Turn the open holds of a run into spend: its calls were broken off and may be billed in full."""
+    rows = tx.sql.execute(sa.delete(holds).where(_H.run_id == run_id).returning(*holds.c)).all()
+    for row in rows:
+        key = {"w": row.wallet_id, "start": row.window_start_at}
+        tx.sql.execute(_SETTLE, {**key, "amount": row.amount_nano_usd, "cost": row.amount_nano_usd})
+    return [_swept(row) for row in rows]
+
+
+def _swept(row: sa.Row[tuple[object, ...]]) -> Swept:
+    return Swept(**{name: getattr(row, name) for name in Swept.__dataclass_fields__})
 
 
 def record_imported_spend(tx: Transaction, purse: Purse, nano_usd: int) -> None:

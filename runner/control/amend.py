@@ -6,16 +6,21 @@ events are those of ``fleetbook registry apply``.
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from runner.control import declare
+from runner.control.access import WHOLE_COMPANY, Target
+from runner.control.declared import Action
 from runner.control.plan import Plan
 from runner.control.registry import Registry
 from runner.control.registry_file import parse_registry
@@ -41,24 +46,51 @@ def amended(text: str, edit: Edit, file: Path) -> tuple[str, Registry]:
     return out.getvalue(), parse_registry(out.getvalue(), file)
 
 
-def amend(control: Control, edit: Edit, *, person_id: str) -> Plan:
+class Right(NamedTuple):
+    """What a person must be allowed to do in order to make a change."""
+
+    action: Action
+    target: Target
+
+
+def amend(
+    control: Control, edit: Edit, *, person_id: str, right: Right | None = None, reason: str | None = None
+) -> Plan:
     """Edit the workspace's registry.yaml and apply it as ``person_id``; only then the file changes.
+
+    It takes ``right``, or apply_registry without one; whoever calls it with a right makes sure that ``edit``
+    changes nothing else. ``reason`` goes into the events.
 
     Raises RegistryDrifted when the file says what is not applied yet, RegistryInvalid, AccessRefused.
     """
     file = control.workspace.registry_file
-    text = file.read_text(encoding="utf-8")
-    waiting = control.plan(parse_registry(text, file))
-    if not waiting.is_empty:
-        raise RegistryDrifted(file, len(waiting.changes))
-    changed, declared = amended(text, edit, file)
-    done = control.apply(declared, person_id=person_id)
-    _replace(file, changed)
+    with _alone(file):
+        text = file.read_text(encoding="utf-8")
+        waiting = control.plan(parse_registry(text, file))
+        if not waiting.is_empty:
+            raise RegistryDrifted(file, len(waiting.changes))
+        wanted = right or Right("apply_registry", WHOLE_COMPANY)
+        control.require(control.registry(), person_id, wanted.action, wanted.target)
+        changed, declared = amended(text, edit, file)
+        done = declare.apply(control.store, declared, person_id=person_id, reason=reason)
+        replace_file(file, changed)
+    control.relay.flush()
     return done
 
 
-def _replace(file: Path, text: str) -> None:
-    """Whole or not at all: a reader never sees half a file."""
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Changes come one after the other, so that none of them is written over."""
+    handle = os.open(file.with_name(f".{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Write ``text`` whole or not at all: a reader never sees half a file."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
         out.write(text)

@@ -31,40 +31,54 @@ def plan(store: Store, declared: Registry) -> Plan:
     return plan_changes(applied, declared, statuses)
 
 
-def apply(store: Store, declared: Registry, *, person_id: str | None = None) -> Plan:
+def apply(
+    store: Store, declared: Registry, *, person_id: str | None = None, reason: str | None = None
+) -> Plan:
     """Make ``declared`` the applied registry and tell each difference as an event; returns what it did.
 
-    Applying the same registry again writes nothing. ``person_id`` is the actor of the events.
+    Applying the same registry again writes nothing. ``person_id`` is the actor of the events, ``reason`` why
+    versions, owners, people and schedules change.
     """
     with store.write(recorded_via="registry") as tx:
         applied = applied_registry(tx.sql)
         statuses = {row.agent_id: row.status for row in tx.sql.execute(_STATUSES)}
         done = plan_changes(applied, declared, statuses)
         if not done.is_empty:
-            _Application(tx, applied, declared, person_id).write()
+            _Application(tx, applied, declared, person_id, reason).write()
     return done
 
 
 class _Application:
     """One application of a registry within one transaction."""
 
-    def __init__(self, tx: Transaction, applied: Registry | None, declared: Registry, person_id: str | None):
+    def __init__(
+        self,
+        tx: Transaction,
+        applied: Registry | None,
+        declared: Registry,
+        person_id: str | None,
+        reason: str | None,
+    ) -> None:
         self._tx = tx
         self._old = applied
         self._new = declared
         self._actor = person_id
+        self._reason = reason
 
     def write(self) -> None:
         """Write all state and events. Order: people before what they own, agents before their budgets."""
         self._teams_and_people()
         self._roles()
         self._grants()
-        tell_around(self._tx, self._old, self._new, self._actor)
-        AgentDeclarations(self._tx, self._old, self._new, self._actor).write()
+        tell_around(self._tx, self._old, self._new, self._why())
+        AgentDeclarations(self._tx, self._old, self._new, self._why()).write()
         self._content_captures()
         self._budgets()
         row = {"applied_at": self._tx.now, "body": self._new.model_dump_json(by_alias=True)}
         self._tx.sql.execute(sa.insert(registry_revisions), row)
+
+    def _why(self) -> dict[str, Value]:
+        return {"actor_id": self._actor, "reason": self._reason}
 
     def _teams_and_people(self) -> None:
         old = self._old
@@ -92,7 +106,7 @@ class _Application:
                     scope=scope,
                 )
         for person_id in (old.people if old else {}).keys() - self._new.people.keys():
-            self._tx.emit("person_removed", actor_id=self._actor, person_id=person_id)
+            self._tx.emit("person_removed", self._why(), person_id=person_id)
 
     def _roles(self) -> None:
         def ceilings(registry: Registry | None) -> set[tuple[str, str, str]]:

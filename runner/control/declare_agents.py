@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
@@ -24,13 +25,16 @@ _NEWEST = (
 
 
 class AgentDeclarations:
-    """The agents of one application of a registry, within one transaction."""
+    """The agents of one application of a registry, in one transaction; ``why`` is its actor and reason."""
 
-    def __init__(self, tx: Transaction, applied: Registry | None, declared: Registry, person_id: str | None):
+    def __init__(
+        self, tx: Transaction, applied: Registry | None, declared: Registry, why: Mapping[str, Value]
+    ) -> None:
         self._tx = tx
         self._old = applied
         self._new = declared
-        self._actor = person_id
+        self._why = why
+        self._actor = why["actor_id"]
 
     def write(self) -> None:
         """Write versions, first statuses and hand-overs of every agent that is declared."""
@@ -54,7 +58,7 @@ class AgentDeclarations:
         if newest is not None and before and (before.owner, before.deputy) != (agent.owner, agent.deputy):
             self._tx.emit(
                 "owner_changed",
-                actor_id=self._actor,
+                self._why,
                 agent_id=agent_id,
                 team_id=agent.team,
                 owner_id=agent.owner,
@@ -82,7 +86,7 @@ class AgentDeclarations:
         }
         self._tx.emit(
             "agent_version_declared",
-            {**columns, **self._described(agent, frozen)},
+            {**self._why, **columns, **self._described(agent, frozen)},
             text=frozen.canonical(),
             kind="specification",
             is_approval_needed=needs_approval or None,

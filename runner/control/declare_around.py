@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ingest.contract import Value
+from ingest.events import TYPE_BY_NAME
 from runner.control.declared import Declared
 from runner.control.registry import Registry, Template, Tool
 from runner.control.registry_extras import KnowledgeSource, McpServer, Notification, Schedule
@@ -26,7 +27,7 @@ class _Telling:
     """Where the differences of one application go, and whose they are."""
 
     tx: Transaction
-    person_id: str | None
+    why: Mapping[str, Value]
 
     def differences(
         self,
@@ -47,12 +48,19 @@ class _Telling:
                 self.emit(f"{kind}_removed", removed(name, thing))
 
     def emit(self, event_type: str, columns: Columns, text: str | None = None) -> None:
-        self.tx.emit(event_type, {"actor_id": self.person_id, **columns}, text=text, kind="specification")
+        takes_reason = "reason" in TYPE_BY_NAME[event_type].optional
+        why = self.why if takes_reason else {"actor_id": self.why["actor_id"]}
+        self.tx.emit(event_type, {**why, **columns}, text=text, kind="specification")
 
 
-def tell_around(tx: Transaction, applied: Registry | None, declared: Registry, person_id: str | None) -> None:
-    """Tell every difference around the agents from ``applied`` to ``declared``; see the module."""
-    telling = _Telling(tx, person_id)
+def tell_around(
+    tx: Transaction, applied: Registry | None, declared: Registry, why: Mapping[str, Value]
+) -> None:
+    """Tell every difference around the agents from ``applied`` to ``declared``.
+
+    ``why`` is the actor of the change and its reason, in the columns of an event.
+    """
+    telling = _Telling(tx, why)
     old = applied or Registry(company=declared.company, roles={}, teams={}, people={})
     telling.differences("tool", old.tools, declared.tools, _tool, removed=_named("tool_name"))
     telling.differences(

@@ -26,6 +26,7 @@ from app.desk_rows import (
     live_run_row,
     wallet_row,
 )
+from ingest.errors import PayloadLocked
 from ingest.reader import payload_texts, run_events
 from ingest.workspace import Workspace
 from runner.control import approvals, recover, runs
@@ -230,7 +231,8 @@ class Desk:
         """Events of one run in order, straight from the log with what is not sealed yet.
 
         Each event has a key ``payload_text``: the text when the person may read_payload (one payload_read
-        event is recorded per quarter of an hour), else None. Raises AccessRefused outside the person's
+        event is recorded per quarter of an hour), else None; ``is_text_locked`` says that a text is encrypted
+        with a key that is not at hand. Raises AccessRefused outside the person's
         scope, NotFound for an unknown run.
         """
         control = self._control
@@ -247,11 +249,18 @@ class Desk:
         )
         control.require(registry, person_id, "view_metrics", target)
         texts: dict[str, str | None] = {}
+        is_locked = False
         ids = [str(event["payload_id"]) for event in events if event.get("payload_id")]
         if ids and may(registry, person_id, "read_payload", target).allowed:
             self._record_reading(run_id, person_id, target, len(ids))
-            texts = payload_texts(control.workspace, ids)
-        return [{**event, "payload_text": texts.get(str(event.get("payload_id")))} for event in events]
+            try:
+                texts = payload_texts(control.workspace, ids)
+            except PayloadLocked:
+                is_locked = True
+        return [
+            {**event, "payload_text": texts.get(str(event.get("payload_id"))), "is_text_locked": is_locked}
+            for event in events
+        ]
 
     def _record_reading(self, run_id: str, person_id: str, target: Target, count: int) -> None:
         now = time.monotonic()

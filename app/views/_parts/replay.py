@@ -22,12 +22,14 @@ _VERDICTS = {"approved_changed": "approved with changes"}
 class Text:
     """One text of a step and what it is; ``content`` is None when it may not be read or is not kept.
 
-    ``is_unkept`` says that it was never kept, because the agent or the team declares so.
+    ``is_unkept`` says that it was never kept, because the agent or the team declares so, ``is_locked`` that
+    it is encrypted with a key that is not at hand.
     """
 
     heading: str
     content: str | None
     is_unkept: bool = False
+    is_locked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +283,12 @@ def _step(
         ended_at=at(last) if last else None,
         facts=tuple(fact for fact in facts if fact[1]),
         texts=tuple(
-            Text(heading=heading, content=_content(event), is_unkept=not event.get("payload_id"))
+            Text(
+                heading=heading,
+                content=_content(event),
+                is_unkept=not event.get("payload_id"),
+                is_locked=bool(event.get("is_text_locked")),
+            )
             for heading, event in texts
             if event is not None and (event.get("payload_id") or event.get("content_capture"))
         ),

@@ -20,6 +20,7 @@ Row = Mapping[str, object]
 # Steps that are drawn with their texts; every event stands in the proof.
 MAX_STEPS = 200
 NOT_SHOWN = "This text is not shown: you may not read it, or it was erased."
+LOCKED = "This text is encrypted, and its key is not at hand: set FLEETBOOK_PAYLOAD_KEY for the pages."
 NOT_KEPT = "This text was not kept: content_capture of the agent or its team says so in registry.yaml."
 
 
@@ -70,7 +71,7 @@ def _step(step: replay.Step, start: dt.datetime | None) -> None:
             if text.heading:
                 st.caption(text.heading)
             if text.content is None:
-                st.caption(NOT_KEPT if text.is_unkept else NOT_SHOWN)
+                st.caption(NOT_KEPT if text.is_unkept else LOCKED if text.is_locked else NOT_SHOWN)
             else:
                 st.code(text.content, language=None, wrap_lines=True)
 

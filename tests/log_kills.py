@@ -23,12 +23,13 @@ from ingest.retention import prune
 from ingest.workspace import Workspace
 
 
-def _tomorrow() -> dt.datetime:
+def tomorrow() -> dt.datetime:
+    """A clock by which the days of a test are over."""
     return dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
 
 
 WORKS: dict[str, Callable[[Workspace], object]] = {
-    "compact": lambda workspace: compact(workspace, clock=_tomorrow),
+    "compact": lambda workspace: compact(workspace, clock=tomorrow),
     "erase": lambda workspace: erase(workspace, run_id="r1", reason="request", person_id="p"),
     "prune": lambda workspace: prune(
         workspace, older_than_days=184, reason="its time is over", person_id="p"

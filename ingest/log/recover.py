@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from ingest.contract import Value, derived_event_id, parse_rfc3339
 from ingest.log.compact import tidy
 from ingest.log.disk import make_folder, write_file
-from ingest.log.manifest import Manifest, segments_of
+from ingest.log.manifest import Manifest, Segment, segments_of
 from ingest.log.segments import seal
 from ingest.log.view import head_before
 from ingest.log.wal import ChainReader, LineFile, WalName, wal_names
@@ -97,8 +97,6 @@ class _DeadWriter:
             self.finished.append(file)
 
     def _seal_file(self, file: LineFile, name: WalName, now: dt.datetime) -> bool:
-        if not file.size:
-            return True
         # Read under the file's lock: another recovery may have sealed it and died before removing it.
         segments = segments_of(Manifest(self._workspace).entries())
         head = head_before(name, segments)
@@ -112,6 +110,8 @@ class _DeadWriter:
         segment = next(
             (s for s in segments if (s.writer_id, s.first_seq) == (name.writer_id, name.first_seq)), None
         )
+        if not file.size:
+            return self._note_end_before(name, segments)
         reader = ChainReader(file.fd, file.size, first_seq=name.first_seq, head=head)
         if segment is None:
             segment = seal(
@@ -127,6 +127,18 @@ class _DeadWriter:
             last_recorded_at=parse_rfc3339(segment.max_recorded_at) if segment else now,
             torn_bytes=file.size - reader.valid_bytes + (self.found.torn_bytes if self.found else 0),
         )
+        return True
+
+    def _note_end_before(self, name: WalName, segments: Sequence[Segment]) -> bool:
+        """An empty file: without events it never was a writer; after sealed ones their end is recorded."""
+        before = [s for s in segments if s.writer_id == name.writer_id and s.last_seq == name.first_seq - 1]
+        if before and self.found is None:
+            self.found = Recovered(
+                writer_id=name.writer_id,
+                event_count=name.first_seq,
+                last_recorded_at=parse_rfc3339(before[0].max_recorded_at),
+                torn_bytes=0,
+            )
         return True
 
     def _set_torn_bytes_aside(self, file: LineFile, name: WalName, valid_bytes: int) -> None:

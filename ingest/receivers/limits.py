@@ -16,7 +16,7 @@ class Limits:
     body_bytes: int = 16 * MEBIBYTE  # as it arrives
     inflated_bytes: int = 64 * MEBIBYTE  # after gunzip: a bomb inflates a thousandfold
     span_bytes: int = 1 * MEBIBYTE  # one span or log record with its texts
-    # What is decoded and not durable yet is memory; beyond this a sender waits.
+    # What has arrived and is not durable yet is memory; beyond this a sender waits.
     waiting_bytes: int = 64 * MEBIBYTE
     token_bytes_per_second: int = 128 * MEBIBYTE  # about 60,000 spans with 1 kB of text each
     retry_after_seconds: int = 1

@@ -17,9 +17,9 @@ from ingest.log.writer import LogWriter
 from ingest.payload_rules import ContentRules
 from ingest.receivers.answers import JSON, PROTOBUF, accepted, refused
 from ingest.receivers.committer import Committer
-from ingest.receivers.decode import Decoded, Signal, decode_protobuf
+from ingest.receivers.decode import Signal, decode_protobuf
 from ingest.receivers.decode_json import decode_json
-from ingest.receivers.intake import Batch, prepare
+from ingest.receivers.intake import prepare
 from ingest.receivers.limits import Limits, RateLimiter
 from ingest.receivers.tokens import Token, TokenBook
 from ingest.workspace import Workspace
@@ -33,6 +33,10 @@ class _TooLargeError(Exception):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+
+
+class _BusyError(Exception):
+    """As much is on its way to the disk as may be."""
 
 
 class Receiver:
@@ -56,6 +60,7 @@ class Receiver:
         self._rules.keep_all()  # a registry that cannot be read is said at the start
         self._rates = RateLimiter(self._limits.token_bytes_per_second, clock)
         self._committer = Committer(writer)
+        self._arriving_bytes = 0  # of bodies whose requests are not answered yet
         self._on_failure = on_failure
 
     def application(self) -> Starlette:
@@ -89,6 +94,9 @@ class Receiver:
                 return await self._take(request, signal, answer_type, token)
             except _TooLargeError as error:
                 return refused(413, _TOO_LARGE.format(limit=error.limit), answer_type)
+            except _BusyError:
+                retry_after = self._limits.retry_after_seconds
+                return refused(429, "too much waits for the disk", answer_type, retry_after=retry_after)
             except RequestError as error:
                 return refused(400, str(error), answer_type)
             except ContractError as error:
@@ -103,22 +111,23 @@ class Receiver:
         return endpoint
 
     async def _take(self, request: Request, signal: Signal, media_type: str, token: Token) -> Response:
-        if self._committer.waiting_bytes > self._limits.waiting_bytes:
-            retry_after = self._limits.retry_after_seconds
-            return refused(429, "too much waits for the disk", media_type, retry_after=retry_after)
-        body = self._inflated(request, await self._body(request))
+        arrived: list[bytes] = []
+        try:
+            await self._read(request, arrived)
+            body = self._inflated(request, b"".join(arrived))
+        finally:
+            self._arriving_bytes -= sum(map(len, arrived))
+            arrived.clear()
         wait = self._rates.wait_for(token.token_id, len(body))
         if wait:
             return refused(429, f"token {token.token_id} sends too fast", media_type, retry_after=wait)
         decoded = decode_json(signal, body) if media_type == JSON else decode_protobuf(signal, body)
-        await self._keep(decoded, token)
+        batch = prepare(decoded, token, self._rules, span_bytes=self._limits.span_bytes)
+        # While the batch waits for the disk, nothing else of it takes memory.
+        del body
+        decoded.records.clear()
+        await self._committer.commit(batch)
         return accepted(signal, media_type, decoded)
-
-    async def _keep(self, decoded: Decoded, token: Token) -> None:
-        await self._committer.commit(self._prepared(decoded, token))
-
-    def _prepared(self, decoded: Decoded, token: Token) -> Batch:
-        return prepare(decoded, token, self._rules, span_bytes=self._limits.span_bytes)
 
     def _token(self, request: Request) -> Token | None:
         header = request.headers.get("authorization", "")
@@ -126,20 +135,21 @@ class Receiver:
             return None
         return self._tokens.find(header[len(_BEARER) :].strip())
 
-    async def _body(self, request: Request) -> bytes:
-        """The body as it arrives; refused as soon as it is known to be too large."""
+    async def _read(self, request: Request, arrived: list[bytes]) -> None:
+        """Fill ``arrived`` with the body; it is refused as soon as it is too large or too much."""
         limit = self._limits.body_bytes
         stated = request.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > limit:
             raise _TooLargeError(limit)
-        chunks: list[bytes] = []
         size = 0
         async for chunk in request.stream():
             size += len(chunk)
             if size > limit:
                 raise _TooLargeError(limit)
-            chunks.append(chunk)
-        return b"".join(chunks)
+            arrived.append(chunk)
+            self._arriving_bytes += len(chunk)
+            if self._arriving_bytes + self._committer.waiting_bytes > self._limits.waiting_bytes:
+                raise _BusyError
 
     def _inflated(self, request: Request, body: bytes) -> bytes:
         encoding = request.headers.get("content-encoding", "identity").strip().lower()

@@ -10,7 +10,7 @@ import fcntl
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -21,6 +21,7 @@ from ruamel.yaml.comments import CommentedMap
 from runner.control import declare
 from runner.control.access import WHOLE_COMPANY, Target
 from runner.control.declared import Action
+from runner.control.owners import require_owner_or
 from runner.control.plan import Plan
 from runner.control.registry import Registry
 from runner.control.registry_file import parse_registry
@@ -46,11 +47,28 @@ def amended(text: str, edit: Edit, file: Path) -> tuple[str, Registry]:
     return out.getvalue(), parse_registry(out.getvalue(), file)
 
 
+def part(tree: CommentedMap, key: str) -> CommentedMap:
+    """The mapping under ``key``, made when it is not there."""
+    if tree.get(key) is None:
+        tree[key] = CommentedMap()
+    found = tree[key]
+    assert isinstance(found, CommentedMap)  # the registry was valid before the edit
+    return found
+
+
+def flow(values: Mapping[str, object]) -> CommentedMap:
+    """A mapping that is written in one line."""
+    made = CommentedMap(values)
+    made.fa.set_flow_style()
+    return made
+
+
 class Right(NamedTuple):
-    """What a person must be allowed to do in order to make a change."""
+    """What a person must be allowed to do to make a change; owner and deputy of ``owned`` may it anyway."""
 
     action: Action
     target: Target
+    owned: str | None = None
 
 
 def amend(
@@ -69,13 +87,20 @@ def amend(
         waiting = control.plan(parse_registry(text, file))
         if not waiting.is_empty:
             raise RegistryDrifted(file, len(waiting.changes))
-        wanted = right or Right("apply_registry", WHOLE_COMPANY)
-        control.require(control.registry(), person_id, wanted.action, wanted.target)
+        _require(control, person_id, right or Right("apply_registry", WHOLE_COMPANY))
         changed, declared = amended(text, edit, file)
         done = declare.apply(control.store, declared, person_id=person_id, reason=reason)
         replace_file(file, changed)
     control.relay.flush()
     return done
+
+
+def _require(control: Control, person_id: str, right: Right) -> None:
+    registry = control.registry()
+    if right.owned is not None:
+        require_owner_or(control, registry, person_id, right.action, right.owned)
+    else:
+        control.require(registry, person_id, right.action, right.target)
 
 
 @contextmanager

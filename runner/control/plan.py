@@ -25,6 +25,7 @@ _MAPPINGS = (
     "roles",
     "teams",
     "people",
+    "former_people",
     "tools",
     "knowledge",
     "mcp_servers",
@@ -32,6 +33,9 @@ _MAPPINGS = (
     "agents",
     "schedules",
 )
+
+
+_NOUNS = {"people": "person", "former_people": "former person", "aliases": "alias"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +92,7 @@ def _by_id(registry: Registry | None, kind: str, *keys: str) -> dict[str, BaseMo
 
 
 def _differences(kind: str, old: Mapping[str, BaseModel], new: Mapping[str, BaseModel]) -> list[Change]:
-    noun = {"people": "person", "aliases": "alias"}.get(kind, kind.removesuffix("s"))
+    noun = _NOUNS.get(kind, kind.removesuffix("s"))
     found = []
     for name, thing in new.items():
         before = _flat(old[name]) if name in old else {}

@@ -102,7 +102,9 @@ def _around_agents(registry: Registry) -> Iterator[Broken]:
         yield from _missing(("knowledge", name, "owner"), "people", source.owner, registry.people)
     for name, schedule in registry.schedules.items():
         yield from _missing(("schedules", name, "agent"), "agents", schedule.agent, registry.agents)
-        yield from _missing(("schedules", name, "run_as"), "people", schedule.run_as, registry.people)
+        # A stopped schedule still says as whom it ran.
+        able = {**registry.people, **(registry.former_people if schedule.paused else {})}
+        yield from _missing(("schedules", name, "run_as"), "people", schedule.run_as, able)
     for index, notice in enumerate(registry.notifications):
         yield from _missing(("notifications", index, "team"), "teams", notice.team, registry.teams)
     yield from _twice(("notifications",), "notification", [notice.id for notice in registry.notifications])

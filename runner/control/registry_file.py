@@ -54,6 +54,13 @@ def parse_registry(text: str, file: Path) -> Registry:
     return registry
 
 
+def declared_people(text: str, file: Path) -> set[str]:
+    """Ids under people in ``text``, whether or not the rest is valid. Raises RegistryInvalid for no YAML."""
+    tree, _ = _tree_and_lines(text, file)
+    people = tree.get("people")
+    return {str(name) for name in people} if isinstance(people, dict) else set()
+
+
 def line_of(text: str, path: Place) -> int:
     """1-based line of the declaration at ``path`` in the YAML ``text``; 0 when it is not there."""
     lines: Lines = {}

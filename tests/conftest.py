@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from ingest.workspace import Workspace
+from tests import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -38,16 +39,45 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name.startswith("test_browser_"))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked both_engines run once with the control store on SQLite and once on PostgreSQL."""
+    if metafunc.definition.get_closest_marker("both_engines") and "workspace" in metafunc.fixturenames:
+        metafunc.parametrize("control_url", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
 def clock() -> Clock:
     """A clock that starts on Wednesday 4 November 2026, 09:00 UTC."""
     return Clock(dt.datetime(2026, 11, 4, 9, 0, tzinfo=dt.UTC))
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server of this session; skips where the machine has none, but fails in CI."""
+    binaries = postgres.find_binaries()
+    if binaries is None:
+        missing("PostgreSQL")
+    with postgres.server(binaries) as found:
+        yield found
+
+
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """An empty workspace, also named by FLEETBOOK_HOME; the control store is SQLite inside it."""
-    monkeypatch.delenv("FLEETBOOK_CONTROL_URL", raising=False)
+def control_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """What FLEETBOOK_CONTROL_URL says in this test: nothing, or a new PostgreSQL database."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield None
+    else:
+        with request.getfixturevalue("postgres_server").database() as url:
+            yield url
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, control_url: str | None) -> Workspace:
+    """An empty workspace, also named by FLEETBOOK_HOME; the control store is SQLite inside it, or by URL."""
+    if control_url is None:
+        monkeypatch.delenv("FLEETBOOK_CONTROL_URL", raising=False)
+    else:
+        monkeypatch.setenv("FLEETBOOK_CONTROL_URL", control_url)
     monkeypatch.setenv("FLEETBOOK_HOME", str(tmp_path / "workspace"))
     return Workspace.create(tmp_path / "workspace")
 
@@ -78,12 +108,17 @@ def need_tool() -> Callable[..., str]:
             path = shutil.which(name)
             if path:
                 return path
-        reason = f"{names[0]} is not installed on this machine"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason}; .ci/run has to install it")
-        pytest.skip(reason)
+        missing(names[0])
 
     return find
+
+
+def missing(name: str) -> NoReturn:
+    """Skip the test because ``name`` is not installed; in CI fail, because CI installs what tests need."""
+    reason = f"{name} is not installed on this machine"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}; .ci/run has to install it")
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

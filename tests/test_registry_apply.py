@@ -15,6 +15,8 @@ from runner.errors import AccessRefused, NotFound, RegistryNotApplied, RunRefuse
 from tests.conftest import Clock
 from tests.runner_company import Command, company, fleetbook, registry, registry_text
 
+pytestmark = pytest.mark.both_engines
+
 __all__ = ["fleetbook"]
 
 

@@ -12,6 +12,8 @@ from runner.control.access import Target, agent_target, may
 from runner.control.declared import Action
 from tests.runner_company import Command, company, fleetbook, registry
 
+pytestmark = pytest.mark.both_engines
+
 __all__ = ["fleetbook"]
 
 # What each person of the company may do on: an own run in the own team, another's run there, another team.

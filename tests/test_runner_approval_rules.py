@@ -12,6 +12,8 @@ from runner.control.approvals import money_at_stake, needs_person, rule_sentence
 from runner.control.registry import ApprovalRule, When
 from tests.runner_company import Command, company, fleetbook, play
 
+pytestmark = pytest.mark.both_engines
+
 __all__ = ["fleetbook"]
 
 TOOLS = (

@@ -17,6 +17,8 @@ from runner.errors import DecisionRefused, NotFound
 from tests.conftest import Clock
 from tests.runner_company import company, events, fleetbook, play, resume, told
 
+pytestmark = pytest.mark.both_engines
+
 __all__ = ["fleetbook"]
 
 TOOLS = (

@@ -22,6 +22,8 @@ from runner.worker import run_until_parked
 from tests.conftest import Clock
 from tests.runner_company import HASTY, company, events, play, resume, told
 
+pytestmark = pytest.mark.both_engines
+
 
 def at(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)

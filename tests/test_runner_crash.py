@@ -26,6 +26,8 @@ from runner.errors import LeaseLost
 from tests.conftest import ROOT, Clock
 from tests.runner_company import Command, company, events, fleetbook, play, resume, told
 
+pytestmark = pytest.mark.both_engines
+
 __all__ = ["fleetbook"]
 
 TOOLS = (

@@ -29,6 +29,8 @@ from runner.control.tables import wallets
 from tests.conftest import Clock
 from tests.runner_company import company, registry
 
+pytestmark = pytest.mark.both_engines
+
 # 2 USD and 8 USD per million tokens: 2,000 and 8,000 nano-USD a token.
 PRICE = OwnPrice(
     Price(model="sim:*", input_usd_per_mtok=Decimal(2), output_usd_per_mtok=Decimal(8), version="test-1")

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import sqlalchemy as sa
 
 from ingest.workspace import Workspace
@@ -18,6 +19,8 @@ from runner.control.purses import Purse, purses_of
 from runner.control.store import Store
 from runner.control.tables import holds, wallets
 from tests.runner_company import company
+
+pytestmark = pytest.mark.both_engines
 
 PROCESSES = 8
 CALLS = 400

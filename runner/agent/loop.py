@@ -53,7 +53,7 @@ async def play(session: Session, built: Built) -> Outcome:
         await session.flush()  # intents of a process that died before its flush
     async with _heartbeat(session):
         try:
-            answer = await _answer(session, built.agent, turns, tools)
+            answer = await _answer(session, built.agent, Governor(turns, tools), tools)
         except (BudgetRefused, PriceUnknown) as error:
             return await end_run(session, "stopped_budget", reason=str(error), error_type=error.rule)
         except TurnLimitReached as error:
@@ -65,7 +65,7 @@ async def play(session: Session, built: Built) -> Outcome:
         return await end_run(session, "completed", answer=answer)
 
 
-async def _answer(session: Session, agent: GovernedAgent, turns: TurnGate, tools: ToolGate) -> str | None:
+async def _answer(session: Session, agent: GovernedAgent, governor: Governor, tools: ToolGate) -> str | None:
     """The final answer, or None when calls wait for a person."""
     history = _history(session)
     if history and isinstance(last := history[-1], ModelResponse):
@@ -76,8 +76,7 @@ async def _answer(session: Session, agent: GovernedAgent, turns: TurnGate, tools
     result = await agent.run(
         None if history else session.run.task,
         message_history=history or None,
-        model=await turns.model(),
-        capabilities=[Governor(turns, tools)],
+        capabilities=[governor],
         # The version's own max_turns counts, over pauses and processes.
         usage_limits=UsageLimits(request_limit=None),
         infer_name=False,

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from runner.agent.chain import Link
 from runner.agent.progress import Progress, Watch
 from runner.agent.tools import Binding, bind
 from runner.control import runs
 from runner.control.core import Core
+from runner.control.prices import ModelPrice
 from runner.control.registry import Registry
 from runner.control.runs import Run
 from runner.control.store import Transaction
@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, kw_only=True)
 class Pacing:
-    """How patient a run is: tries per turn and model, seconds between them, seconds for one and for a wallet.
+    """How patient a run is: tries per turn, seconds between them, and seconds to wait for a wallet.
 
     Three tries in about two seconds bridge a hiccup of an endpoint; longer outages are for the person.
     """
@@ -31,7 +31,6 @@ class Pacing:
     attempts: int = 3
     backoff_s: tuple[float, ...] = (0.5, 1.5)
     longest_retry_after_s: float = 30.0
-    attempt_timeout_s: float = 120.0  # a hold lives longer: runner.control.wallet.HOLD_LIFETIME
     wallet_wait_s: float = 10.0
     wallet_poll_s: float = 0.1
 
@@ -61,10 +60,9 @@ class Session:
     registry: Registry
     run: Run
     frozen: Frozen
-    links: tuple[Link, ...]
+    price: ModelPrice | None
     watch: Watch
     pacing: Pacing
-    is_streaming: bool = False
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     turn_count: int = 0
     tool_call_count: int = 0

@@ -17,7 +17,6 @@ from ingest.errors import MaintenanceError, SegmentError
 from ingest.log.checkpoint import notarise
 from ingest.log.compact import compact
 from ingest.log.disk import file_sha256
-from ingest.log.recover import recover
 from ingest.log.verify import verify
 from ingest.log.writer import LogWriter
 from ingest.reader import run_events, snapshot
@@ -117,13 +116,17 @@ def test_a_day_that_goes_on_waits_until_it_has_many_files(log: Workspace) -> Non
     assert found(log) == {}
 
 
-def test_files_hold_no_more_rows_than_asked_and_are_compacted_again(log: Workspace) -> None:
-    report = compact(log, file_rows=60, clock=tomorrow)
-    assert all(record.count <= 60 for record in report.records)
-    assert len(report.records) > 1
+def test_a_day_becomes_as_many_files_as_it_needs_and_late_ones_join_them(log: Workspace) -> None:
+    total = sum(file.stat().st_size for file in lake_files(log))
+    smallest = min(file.stat().st_size for file in lake_files(log))
+    report = compact(log, file_bytes=max(total // 2 + 1, 3 * smallest + 3), clock=tomorrow)
+    assert len(report.records) == 2
     assert found(log) == {}
-    compact(log, clock=tomorrow)
+    write_runs(log, "late", 3)
+    (record,) = compact(log, clock=tomorrow).records
+    assert record.count == 3 * 42 + 5
     assert len(lake_files(log)) == 1
+    assert compact(log, clock=tomorrow).records == ()
     assert found(log) == {}
 
 
@@ -148,16 +151,17 @@ def test_a_damaged_file_is_not_made_to_look_whole(log: Workspace) -> None:
     assert len(lake_files(log)) > 1
 
 
-def test_files_that_are_being_read_stay_until_the_next_time(log: Workspace) -> None:
+def test_files_that_are_being_read_change_places_later(log: Workspace) -> None:
     before = lake_files(log)
     reader = os.open(log.lake_dir / ".readers.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(reader, fcntl.LOCK_SH)
-    report = compact(log, clock=tomorrow)
-    assert report.is_removal_postponed
-    assert set(before) < set(lake_files(log))
+    report = compact(log, patience_s=0, clock=tomorrow)
+    assert (report.is_postponed, report.records) == (True, ())
+    assert lake_files(log) == before
+    assert not [path for path in log.lake_dir.iterdir() if path.suffix == ".part"]
     assert found(log) == {}
     os.close(reader)
-    assert len(recover(log).swept_files) == len(before)
+    assert len(compact(log, patience_s=0, clock=tomorrow).records) == 1
     assert len(lake_files(log)) == 1
     assert found(log) == {}
 

@@ -40,9 +40,9 @@ def compact_log() -> None:
     for record in report.records:
         size = record.file_bytes / 1e6
         typer.echo(f"{record.file}: {record.count:,} events of {len(record.inputs):,} files, {size:,.1f} MB.")
-    if report.is_removal_postponed:
-        typer.echo("The replaced files are being read; the next compaction or recovery removes them.")
-    if not report.records:
+    if report.is_postponed:
+        typer.echo("The files are being read, by a verification or a build: run the command again later.")
+    elif not report.records:
         typer.echo("Nothing to compact: no day has two small files, or the day is not over.")
 
 

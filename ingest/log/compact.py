@@ -1,8 +1,8 @@
 """Compaction: many small segments of a day become a few files in which a run or an agent is cheap to find.
 
 The events and their hashes stay as they are, only their order in the file changes. Order of the steps: write
-the new file, read it back, flush, marker, rename, manifest line, remove marker and old files. Whatever
-interrupts this, :func:`tidy` (or the next compaction) does the rest.
+the new file, read it back, and, while nobody reads the lake: marker, rename, manifest line, remove old files
+and marker. Whatever interrupts this, :func:`tidy` (or the next compaction) does the rest.
 """
 
 from __future__ import annotations
@@ -14,17 +14,14 @@ from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from ingest.contract import SCHEMA_VERSION, rfc3339
-from ingest.errors import MaintenanceError, SegmentError
+from ingest.errors import MaintenanceError
 from ingest.log.disk import file_sha256, publish, sync_folder, write_file
 from ingest.log.lake import (
     MARKER_SUFFIX,
     SealedFile,
     SealedState,
+    alone,
     maintaining,
     marked_files,
     merged,
@@ -32,47 +29,58 @@ from ingest.log.lake import (
     sealed_state,
 )
 from ingest.log.manifest import Compaction, Manifest
-from ingest.log.segments import ROW_GROUP_ROWS, SegmentFile, widened
+from ingest.log.merge import GROUP_ROWS, merge
 from ingest.log.writer import utc_now
 from ingest.workspace import Workspace
 
-# 600,000 events are a file of 45 to 100 MB. Larger ones would be quicker still for readers, but sorting holds
-# the events in memory: 2.3 GB for a million, measured.
-FILE_ROWS = 600_000
+# Files get 64 to 256 MB where a day has that much: the size that readers of Parquet are quickest with.
+FILE_BYTES = 192 << 20
+_SMALL = 3  # less than a third of FILE_BYTES is small
 # A finished day is compacted as soon as it has two small files; today's folder still grows, it waits.
 TODAY_FILES = 32
 PART_SUFFIX = ".part"
-_ORDER = [(name, "ascending") for name in ("agent_id", "run_id", "writer_id", "seq")]
+# Readers hold the lake for milliseconds; a verification or a build for as long as it takes.
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompactReport:
-    """What a compaction did: its records, files tidied up, and whether old files stay because of readers."""
+    """What a compaction did: its records, files tidied up, and whether it gave up because of readers."""
 
     records: tuple[Compaction, ...]
     removed_files: tuple[str, ...]
-    is_removal_postponed: bool
+    is_postponed: bool
 
 
 def compact(
-    workspace: Workspace, *, file_rows: int = FILE_ROWS, clock: Callable[[], dt.datetime] = utc_now
+    workspace: Workspace,
+    *,
+    file_bytes: int = FILE_BYTES,
+    group_rows: int = GROUP_ROWS,
+    patience_s: float = PATIENCE_S,
+    clock: Callable[[], dt.datetime] = utc_now,
 ) -> CompactReport:
-    """Put the small sealed files of each day together, up to ``file_rows`` events in a file.
+    """Put the small sealed files of each day together, about ``file_bytes`` in a file.
 
-    A file is small when it has less than half of ``file_rows``. Raises MaintenanceError while another
-    compaction or pruning works, SegmentError when a file is not what was sealed, OSError.
+    Nobody sees old and new files side by side: they change places while nobody reads. Readers are waited for
+    ``patience_s``; then the rest is left to the next time. Raises MaintenanceError while another compaction
+    or pruning works, SegmentError when a file is not what was sealed, OSError.
     """
     with maintaining(workspace):
         removed, is_postponed = _tidy(workspace)
         records: list[Compaction] = []
-        for inputs in _groups(sealed_state(Manifest(workspace).entries()), file_rows, clock()):
-            records.append(_compact_files(workspace, inputs, clock()))
-            gone, is_kept = _tidy(workspace)
-            removed += gone
-            is_postponed = is_postponed or is_kept
-        return CompactReport(
-            records=tuple(records), removed_files=tuple(removed), is_removal_postponed=is_postponed
-        )
+        for inputs in _groups(sealed_state(Manifest(workspace).entries()), file_bytes, clock()):
+            part, record = _merged(workspace, inputs, group_rows, clock())
+            with alone(workspace, patience_s) as is_alone:
+                if is_alone:
+                    _swap(workspace, part, record)
+            if not is_alone:
+                part.unlink()
+                is_postponed = True
+                break
+            records.append(record)
+            removed += record.inputs
+        return CompactReport(records=tuple(records), removed_files=tuple(removed), is_postponed=is_postponed)
 
 
 def tidy(workspace: Workspace) -> list[str]:
@@ -103,41 +111,78 @@ def _tidy(workspace: Workspace) -> tuple[list[str], bool]:
     return [*half_made, *(replaced or [])], replaced is None
 
 
-def _groups(state: SealedState, file_rows: int, now: dt.datetime) -> Iterator[list[SealedFile]]:
-    """Small files of the same day, oldest first, in groups of at most ``file_rows`` events."""
+def _groups(state: SealedState, file_bytes: int, now: dt.datetime) -> Iterator[list[SealedFile]]:
+    """Files of the same day that are to become one, oldest first."""
     today = f"{now.astimezone(dt.UTC):%Y-%m-%d}"
-    small = [file for file in state.current.values() if file.count < file_rows // 2]
-    small.sort(key=lambda file: (_folder(file), file.min_recorded_at, file.file))
-    for folder, files in groupby(small, key=_folder):
+    for folder, files in groupby(sorted(state.current.values(), key=_place), key=_folder):
         of_day = list(files)
-        if folder.endswith(today) and len(of_day) < TODAY_FILES:
-            continue
-        group: list[SealedFile] = []
-        for file in of_day:
-            if sum(one.count for one in group) + file.count > file_rows:
-                if len(group) > 1:
-                    yield group
-                group = []
-            group.append(file)
-        if len(group) > 1:
+        small = [file for file in of_day if file.file_bytes * _SMALL < file_bytes]
+        if folder.endswith(today):
+            small = _of_like_size(small) if len(small) >= TODAY_FILES else []
+        if len(small) > 1:
+            yield from _shared_out(small, file_bytes)
+        elif small:
+            yield from _with_neighbour(small[0], of_day, file_bytes)
+
+
+def _of_like_size(files: list[SealedFile]) -> list[SealedFile]:
+    """Without files larger than all smaller ones together: no file is rewritten over and over in one day."""
+    chosen: list[SealedFile] = []
+    size = 0
+    for file in sorted(files, key=lambda one: one.file_bytes):
+        if len(chosen) >= TODAY_FILES and file.file_bytes > size:
+            break
+        chosen.append(file)
+        size += file.file_bytes
+    return sorted(chosen, key=_place)
+
+
+def _with_neighbour(
+    small: SealedFile, of_day: list[SealedFile], file_bytes: int
+) -> Iterator[list[SealedFile]]:
+    """The last small file of a day joins the smallest other one, where both fit."""
+    others = sorted((file for file in of_day if file != small), key=lambda one: one.file_bytes)
+    if others and (small.file_bytes + others[0].file_bytes) * _SMALL <= file_bytes * (_SMALL + 1):
+        yield [small, others[0]]
+
+
+def _shared_out(files: list[SealedFile], file_bytes: int) -> Iterator[list[SealedFile]]:
+    """``files`` in as many groups as they need, of about the same size."""
+    total = sum(file.file_bytes for file in files)
+    share = total / -(-total // file_bytes)
+    group: list[SealedFile] = []
+    size = 0
+    for file in files:
+        if len(group) > 1 and size + file.file_bytes / 2 > share:
             yield group
+            group, size = [], 0
+        group.append(file)
+        size += file.file_bytes
+    if len(group) > 1:
+        yield group
+
+
+def _place(file: SealedFile) -> tuple[str, str, str]:
+    return _folder(file), file.min_recorded_at, file.file
 
 
 def _folder(file: SealedFile) -> str:
     return file.file.partition("/")[0]
 
 
-def _compact_files(workspace: Workspace, inputs: Sequence[SealedFile], now: dt.datetime) -> Compaction:
+def _merged(
+    workspace: Workspace, inputs: Sequence[SealedFile], group_rows: int, now: dt.datetime
+) -> tuple[Path, Compaction]:
+    """The new file under its working name, and the record that will list it."""
     names = "\n".join(file.file for file in inputs)
     stem = f"compacted-{sha256(names.encode()).hexdigest()[:16]}"  # a second try makes the same name
     part = workspace.lake_dir / f"{stem}{PART_SUFFIX}"
-    rows = pa.concat_tables([_intact_rows(workspace, file) for file in inputs])
-    _write_sorted(part, rows)
+    count = merge(workspace.lake_dir, inputs, part, group_rows=group_rows)
     record = Compaction(
         file=f"{_folder(inputs[0])}/{stem}.parquet",
         file_bytes=part.stat().st_size,
         file_sha256=file_sha256(part),
-        count=rows.num_rows,
+        count=count,
         min_recorded_at=min(file.min_recorded_at for file in inputs),
         max_recorded_at=max(file.max_recorded_at for file in inputs),
         schema_version=SCHEMA_VERSION,
@@ -145,46 +190,19 @@ def _compact_files(workspace: Workspace, inputs: Sequence[SealedFile], now: dt.d
         stretches=merged(stretch for file in inputs for stretch in file.stretches),
         compacted_at=rfc3339(now),
     )
-    # The marker tells a verification, and the next compaction, what the unlisted file is.
-    write_file(workspace.lake_dir / f"{stem}{MARKER_SUFFIX}", f"{record.file}\n".encode(), mode=0o640)
+    return part, record
+
+
+def _swap(workspace: Workspace, part: Path, record: Compaction) -> None:
+    """Let the new file take the place of the old ones; while nobody reads."""
+    stem = Path(record.file).stem
+    marker = workspace.lake_dir / f"{stem}{MARKER_SUFFIX}"
+    write_file(marker, record.file.encode())
     publish(part, workspace.lake_dir / record.file)
     sync_folder(workspace.lake_dir)
     Manifest(workspace).append([record])
-    return record
-
-
-def _intact_rows(workspace: Workspace, file: SealedFile) -> pa.Table:
-    """The rows of ``file``; a damaged file must not be made to look whole."""
-    path = workspace.lake_dir / file.file
-    if not path.exists() or file_sha256(path) != file.file_sha256:
-        raise SegmentError(
-            f"Not compacted: {path} is missing or differs from what was sealed. "
-            "Run `fleetbook verify` to see which events are concerned, and restore it from a backup."
-        )
-    with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
-        rows = widened(parquet.read())
-    if rows.num_rows != file.count:
-        raise SegmentError(
-            f"Not compacted: {path} has {rows.num_rows} events, the manifest says {file.count}. "
-            "Run `fleetbook verify` and restore the file from a backup."
-        )
-    return rows
-
-
-def _write_sorted(part: Path, rows: pa.Table) -> None:
-    """Write ``rows`` by agent and run, and read every row group back: the old files go after this."""
-    order = pc.sort_indices(rows, sort_keys=_ORDER)
-    file = SegmentFile(part)
-    try:
-        for start in range(0, len(order), ROW_GROUP_ROWS):
-            file.add(rows.take(order.slice(start, ROW_GROUP_ROWS)))
-    finally:
-        file.close()
-    with pq.ParquetFile(part, page_checksum_verification=True) as written:
-        for group in range(written.num_row_groups):
-            expected = rows.take(order.slice(group * ROW_GROUP_ROWS, ROW_GROUP_ROWS))
-            if not written.read_row_group(group).equals(expected):
-                raise SegmentError(
-                    f"Not compacted: {part} does not read back as it was written. "
-                    "Check the disk; the old files are untouched."
-                )
+    for name in record.inputs:
+        (workspace.lake_dir / name).unlink(missing_ok=True)
+    sync_folder((workspace.lake_dir / record.file).parent)
+    marker.unlink()
+    sync_folder(workspace.lake_dir)

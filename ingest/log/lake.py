@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ FLOOR_DAYS = 184
 MARKER_SUFFIX = ".compacting"
 _READERS = ".readers.lock"
 _MAINTENANCE = ".maintenance.lock"
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +184,26 @@ def reading(workspace: Workspace) -> Iterator[None]:
     """While the ``with`` block lasts, nobody removes a file of the lake that was replaced or pruned."""
     with _lock(workspace, _READERS, fcntl.LOCK_SH):
         yield
+
+
+@contextmanager
+def alone(workspace: Workspace, patience_s: float) -> Iterator[bool]:
+    """True when nobody reads the lake while the ``with`` block lasts; False when somebody does all the time.
+
+    Waits ``patience_s`` for readers. New readers wait for the block, so it must be short.
+    """
+    deadline = time.monotonic() + patience_s
+    with ExitStack() as held:
+        is_alone = False
+        while not is_alone:
+            try:
+                held.enter_context(_lock(workspace, _READERS, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                is_alone = True
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    break
+                time.sleep(_POLL_S)
+        yield is_alone
 
 
 @contextmanager

@@ -4,8 +4,11 @@ RunnerError                 could not be done (exit code 2)
 ├── RegistryInvalid         registry.yaml is missing, no YAML, or breaks the schema or a reference
 ├── RegistryNotApplied      nothing was applied yet, so nobody and nothing is known
 ├── NotFound                a run, agent, person, approval or wallet of that name does not exist
+├── AlreadyDeclared         an agent, person or schedule of that name is there already
+├── FieldNotSettable        a field of an agent has a command of its own
 ├── ToolUnusable            a registered tool function cannot be loaded or typed
 ├── ModelUnusable           a model name cannot be resolved, or its endpoint is not configured
+├── KnowledgeUnreadable     the documents of a knowledge source cannot be read
 ├── StoreError              the control store is of another version
 ├── RelayError              events could not be brought into the log
 ├── LeaseLost               another worker took this run over
@@ -86,6 +89,20 @@ class NotFound(RunnerError):
         super().__init__(f"Not found: there is no {kind} {name!r}.{hint} {advice}")
 
 
+class AlreadyDeclared(RunnerError):
+    """Something of that name is declared, so it cannot be added."""
+
+    def __init__(self, kind: str, name: str, advice: str):
+        super().__init__(f"Not added: {kind} {name!r} is declared already. {advice}")
+
+
+class FieldNotSettable(RunnerError):
+    """A field that is changed by a command of its own."""
+
+    def __init__(self, field: str, how: str):
+        super().__init__(f"Nothing changed: {field!r} is not set as a field of registry.yaml: {how}.")
+
+
 class TemplateUnusable(RunnerError):
     """A template cannot become the agent that was asked for."""
 
@@ -110,6 +127,17 @@ class ModelUnusable(RunnerError):
     def __init__(self, model: str, problem: str, advice: str):
         self.model = model
         super().__init__(f"Model not usable: {model!r}: {problem}. {advice}")
+
+
+class KnowledgeUnreadable(RunnerError):
+    """The documents of a knowledge source, or their index, cannot be read."""
+
+    def __init__(self, place: Path, problem: str):
+        self.place = place
+        super().__init__(
+            f"Knowledge not readable: {place}: {problem}. "
+            "Correct the folder of the source in registry.yaml, or run `fleetbook knowledge index` again."
+        )
 
 
 class StoreError(RunnerError):

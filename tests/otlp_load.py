@@ -81,8 +81,8 @@ def _turn(index: int, source: random.Random) -> dict[str, str | int | list[str]]
         "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
         "gen_ai.response.id": f"chatcmpl-{source.getrandbits(96):024x}",
         "gen_ai.response.finish_reasons": ["tool_calls" if index < 3 else "stop"],
-        "gen_ai.usage.input_tokens": 700 + index,
-        "gen_ai.usage.output_tokens": 50,
+        "gen_ai.usage.input_tokens": 700 + source.randrange(4000),
+        "gen_ai.usage.output_tokens": source.randrange(10, 900),
         "gen_ai.usage.cache_read.input_tokens": 600,
         "gen_ai.conversation.id": "conv_5j66UpCpwteGg4YSxUnt7lPY",
         "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [part]}]),
@@ -219,6 +219,14 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
     raise RuntimeError("the receiver did not come up")
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where runs are sent: a port of this machine, and the headers that its server asks for."""
+
+    port: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass
 class Sent:
     """What senders did: runs acknowledged with 200, other answers by status, latencies in seconds."""
@@ -238,10 +246,10 @@ class Sent:
             self.others[status] = self.others.get(status, 0) + count
 
 
-def send_runs(port: int, token: str, templates: list[Template], *, seconds: float, keep_ids: bool) -> Sent:
+def send_runs(target: Target, templates: list[Template], *, seconds: float, keep_ids: bool) -> Sent:
     """One request after the other over one connection for ``seconds``, or until the receiver goes away."""
     sent = Sent()
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 30) as connection:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", target.port), 30) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sent.began = time.monotonic()
         first = random.randrange(len(templates))  # senders in step would send the same texts side by side
@@ -250,20 +258,21 @@ def send_runs(port: int, token: str, templates: list[Template], *, seconds: floa
             if sent.ended - sent.began > seconds:
                 break
             body, ids = template.fresh()
-            status = _post(connection, token, body)
+            status = _post(connection, target, body)
             if status == 200:
                 sent.latencies.append(time.monotonic() - sent.ended)
                 sent.acknowledged += ids if keep_ids else ids[:1] * len(ids)
             else:
                 sent.others[status] = sent.others.get(status, 0) + 1
-                if status == 429:
+                if status in (429, 503):
                     time.sleep(0.2)  # a sender that is told to wait
     return sent
 
 
-def _post(connection: socket.socket, token: str, body: bytes) -> int:
+def _post(connection: socket.socket, target: Target, body: bytes) -> int:
+    own = "".join(f"{name}: {value}\r\n" for name, value in target.headers)
     head = (
-        f"POST /v1/traces HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n"
+        f"POST /v1/traces HTTP/1.1\r\nhost: 127.0.0.1\r\n{own}"
         f"content-type: application/x-protobuf\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     connection.sendall(head.encode() + body)
@@ -274,21 +283,21 @@ def _post(connection: socket.socket, token: str, body: bytes) -> int:
             raise ConnectionError("closed")
         answer += block
     head_bytes, _, rest = answer.partition(b"\r\n\r\n")
-    length = int(re.search(rb"content-length: (\d+)", head_bytes)[1])  # type: ignore[index]
+    length = int(re.search(rb"(?i)content-length: (\d+)", head_bytes)[1])  # type: ignore[index]
     while len(rest) < length:
         rest += connection.recv(65536)
     return int(head_bytes[9:12])
 
 
 def send_from_threads(
-    port: int, token: str, *, connections: int, runs: int, seconds: float, keep_ids: bool = False
+    target: Target, *, connections: int, runs: int, seconds: float, keep_ids: bool = False
 ) -> Sent:
     """Several senders at once, ``runs`` runs a request; what they did, together."""
     templates = [Template(runs, seed) for seed in range(max(4, DIFFERENT_RUNS // runs))]
     together = Sent()
     with ThreadPoolExecutor(connections) as pool:
         jobs = [
-            pool.submit(send_runs, port, token, templates, seconds=seconds, keep_ids=keep_ids)
+            pool.submit(send_runs, target, templates, seconds=seconds, keep_ids=keep_ids)
             for _ in range(connections)
         ]
         for job in jobs:

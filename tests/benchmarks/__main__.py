@@ -1,13 +1,15 @@
 """``./fleetbook bench``: lists the benchmarks of this folder; with names, or ``all``, runs them.
 
 A benchmark is a module here with a docstring, whose first line says what is measured, and ``main()``, which
-prints its figures. Figures depend on the machine: each run starts with what it ran on.
+prints its figures, or ``main(options)`` when it takes options (``--name=value``). Figures depend on the
+machine: each run starts with what it ran on.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
 import platform
 import sys
@@ -26,9 +28,11 @@ def titles() -> dict[str, str]:
     return found
 
 
-def main(names: list[str]) -> int:
-    """Run ``names``, or list what there is. Exit code 2 for a name that is no benchmark."""
+def main(words: list[str]) -> int:
+    """Run the benchmarks named, or list what there is. Exit code 2 for a name that is no benchmark."""
     known = titles()
+    options = [word for word in words if word.startswith("--")]
+    names = [word for word in words if word not in options]
     unknown = [name for name in names if name not in known and name != "all"]
     if unknown:
         print(
@@ -46,7 +50,14 @@ def main(names: list[str]) -> int:
     for name in known if "all" in names else names:
         print(f"\n== {name}: {known[name]}")
         started = time.perf_counter()
-        importlib.import_module(f"tests.benchmarks.{name}").main()
+        benchmark = importlib.import_module(f"tests.benchmarks.{name}").main
+        if inspect.signature(benchmark).parameters:
+            benchmark(options)
+        elif options:
+            print(f"{name} takes no options: {' '.join(options)}.", file=sys.stderr)
+            return 2
+        else:
+            benchmark()
         print(f"== {name} took {time.perf_counter() - started:.1f} s")
     return 0
 

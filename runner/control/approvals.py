@@ -23,7 +23,7 @@ from runner.control.store import Subject, Transaction, envelope
 from runner.control.tables import approval_views, approvals
 
 Decision: TypeAlias = Literal["approved", "approved_changed", "rejected"]
-PauseReason: TypeAlias = Literal["approval", "unknown_outcome"]
+PauseReason: TypeAlias = Literal["approval", "unknown_outcome", "delegate"]
 DECISIONS: tuple[Decision, ...] = ("approved", "approved_changed", "rejected")
 UNKNOWN_OUTCOME = "unknown-outcome"
 

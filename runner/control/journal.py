@@ -22,6 +22,7 @@ ErrorClass: TypeAlias = Literal["invalid_args", "upstream", "timeout", "crash", 
 
 _C = tool_calls.c
 _THIS = sa.and_(_C.run_id == sa.bindparam("of_run"), _C.call_index == sa.bindparam("call"))
+_ONE = sa.select(tool_calls).where(_THIS)
 _PUT = sa.insert(tool_calls)
 _OF_TURN = (
     sa.select(tool_calls)
@@ -62,7 +63,10 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How a call ended: outcome, the text that goes to the model and the log, and for a failure its class."""
+    """How a call ended: outcome, the text that goes to the model and the log, and for a failure its class.
+
+    ``delegate_run_id`` is the run that answered, ``content_sha256`` the digest of a result that was cut.
+    """
 
     outcome: Outcome
     result: str
@@ -72,12 +76,19 @@ class End:
     approval_id: str | None = None
     duration_ns: int | None = None
     reason: str | None = None
+    delegate_run_id: str | None = None
+    content_sha256: str | None = None
 
 
 def of_turn(connection: Connection, run_id: str, turn_index: int) -> list[Call]:
     """The calls of one model turn, in the order in which the model asked."""
-    rows = connection.execute(_OF_TURN, {"of_run": run_id, "turn": turn_index})
-    return [Call(**{name: getattr(row, name) for name in Call.__dataclass_fields__}) for row in rows]
+    return [_call(row) for row in connection.execute(_OF_TURN, {"of_run": run_id, "turn": turn_index})]
+
+
+def find(connection: Connection, run_id: str, call_index: int) -> Call | None:
+    """One call of a run that has not ended, or None."""
+    row = connection.execute(_ONE, {"of_run": run_id, "call": call_index}).first()
+    return None if row is None else _call(row)
 
 
 def record(tx: Transaction, run: Subject, calls: Iterable[Call]) -> None:
@@ -131,6 +142,8 @@ def finish(tx: Transaction, run: Subject, call: Call, end: End) -> bool:
         arguments_digest=call.arguments_digest,
         approval_id=end.approval_id,
         reason=end.reason,
+        delegate_run_id=end.delegate_run_id,
+        content_sha256=end.content_sha256,
     )
     return True
 
@@ -138,8 +151,11 @@ def finish(tx: Transaction, run: Subject, call: Call, end: End) -> bool:
 def unfinished(connection: Connection, run_id: str) -> list[Call]:
     """Calls of a run without an end."""
     query = sa.select(tool_calls).where(_C.run_id == run_id, _C.state != "finished").order_by(_C.call_index)
-    rows = connection.execute(query)
-    return [Call(**{name: getattr(row, name) for name in Call.__dataclass_fields__}) for row in rows]
+    return [_call(row) for row in connection.execute(query)]
+
+
+def _call(row: sa.Row[tuple[object, ...]]) -> Call:
+    return Call(**{name: getattr(row, name) for name in Call.__dataclass_fields__})
 
 
 def _columns(run: Subject, call: Call) -> dict[str, Value]:

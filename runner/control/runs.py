@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from runner.control import ancestry
 from runner.control.presence import Presence
 from runner.control.store import Transaction, envelope
 from runner.control.tables import runs, tool_calls
@@ -328,3 +329,4 @@ def end(
         machine_ns=machine_ns,
         declared_event_count=tx.event_count(run.run_id) + 1,
     )
+    ancestry.child_ended(tx, run, end_state, answer=answer, reason=reason)

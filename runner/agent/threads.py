@@ -1,0 +1,48 @@
+"""Plain functions off the event loop, each in a thread of its own that nobody has to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
+
+
+class ToolQuit(Exception):
+    """A tool called for the end of the process (sys.exit); only its call ends."""
+
+
+async def off_loop(function: Callable[..., Answer], /, **arguments: object) -> Answer:
+    """``function(**arguments)`` in a daemon thread.
+
+    A function that never comes back keeps its thread, but neither a place in a pool, as the loop's own
+    executor would have it, nor the process when that wants to end.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Answer] = loop.create_future()
+
+    def tell(answer: Answer | None, error: BaseException | None) -> None:
+        if done.done():
+            return  # given up on
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(answer)  # type: ignore[arg-type]  # None only where the function gave it
+
+    def work() -> None:
+        answer, error = None, None
+        try:
+            answer = function(**arguments)
+        except (SystemExit, KeyboardInterrupt, StopIteration) as end:
+            error = ToolQuit(f"the tool raised {type(end).__name__}")
+        except BaseException as raised:  # whatever a tool raises belongs to its caller
+            error = raised
+        try:
+            loop.call_soon_threadsafe(tell, answer, error)
+        except RuntimeError:
+            return  # the loop has ended meanwhile: nobody waits for the answer
+
+    threading.Thread(target=work, name="tool", daemon=True).start()
+    return await done

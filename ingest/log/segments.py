@@ -75,16 +75,21 @@ def event_table(chunk: Chunk) -> pa.Table:
 def widened(table: pa.Table) -> pa.Table:
     """``table`` with the columns that the contract got after its file was sealed, all null.
 
-    Raises SegmentError when a column is unknown to this release or of another type.
+    Raises SegmentError when a column is unknown to this release, of another type, or there twice.
     """
     schema = arrow_schema()
+    present = set(table.column_names)
+    if len(present) < table.num_columns:
+        raise SegmentError(
+            "Segment unreadable: it has two columns of one name, which no release writes. "
+            "Restore the file from a backup."
+        )
     for field in table.schema:
         if field.name not in schema.names or schema.field(field.name).type != field.type:
             raise SegmentError(
                 f"Segment unreadable: column {field.name} ({field.type}) is not in this release's contract. "
                 "If a newer release wrote it, update Fleetbook; otherwise restore the file from a backup."
             )
-    present = set(table.column_names)
     return pa.table(
         [
             table[field.name] if field.name in present else pa.nulls(table.num_rows, field.type)

@@ -11,12 +11,14 @@ import os
 import secrets
 import threading
 import weakref
+from binascii import hexlify
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from ingest.contract import Value, canonical_body, new_event_id, validate
+from ingest.contract import Value, new_event_id
+from ingest.encoder import CheckedEvent, check, encode, is_placed
 from ingest.errors import ContractError, IngestError, WriterError
 from ingest.log.disk import make_folder
 from ingest.log.queue import SealQueue
@@ -123,17 +125,16 @@ class LogWriter:
         All events are checked first: ContractError means that nothing was written. WriterError means that
         the writer is poisoned or closed; the events may or may not be in the log.
         """
-        events = [mask_event(event) for event in events]
-        for event in events:
-            validate(event)
-            if event.get("writer_id") is not None or event.get("seq") is not None:
-                raise ContractError(str(event["event_type"]), "writer_id and seq are filled by the writer")
+        checked = [check(mask_event(event)) for event in events]
+        for event in checked:
+            if is_placed(event):
+                raise ContractError(type(event).__name__, "writer_id and seq are filled by the writer")
         payload_lines = [payload_line(self._seal_text(payload)) for payload in payloads]
         with self._turn:
             self._refuse_unless_open()
             if self._chain.wal is None:
                 self._open_chain()
-            receipt = self._enqueue(events, payload_lines)
+            receipt = self._enqueue(checked, payload_lines)
         self._wait_until_durable(receipt.last_seq)
         self._seal_when_due()
         return receipt
@@ -173,20 +174,16 @@ class LogWriter:
 
     # Encoding: under the lock, because the chain is one sequence.
 
-    def _enqueue(self, events: Sequence[Mapping[str, Value]], payload_lines: list[bytes]) -> Receipt:
+    def _enqueue(self, events: Sequence[CheckedEvent], payload_lines: list[bytes]) -> Receipt:
         chain = self._chain
         head, seq = chain.head, chain.next_seq
         recorded_at = max(self._clock(), chain.last_recorded_at)
         filled = {**self._defaults, "recorded_at": recorded_at, "writer_id": chain.writer_id}
         lines: list[bytes] = []
         for event in events:
-            own = {name: value for name, value in event.items() if value is not None}
-            try:
-                body = canonical_body({**filled, **own, "seq": seq})
-            except UnicodeEncodeError as error:
-                raise ContractError(str(own["event_type"]), f"a text is no UTF-8 ({error.reason})") from error
+            body = encode(event, filled, seq)
             head = next_head(head, body)
-            lines.append(b"%b %b\n" % (head.hex().encode(), body))
+            lines.append(b"%b %b\n" % (hexlify(head), body))
             seq += 1
         receipt = Receipt(
             writer_id=chain.writer_id, first_seq=chain.next_seq, last_seq=seq - 1, head=head.hex()
@@ -196,7 +193,7 @@ class LogWriter:
         chain.payload_lines += payload_lines
         return receipt
 
-    def _own_event(self, event_type: str, **columns: Value) -> dict[str, Value]:
+    def _own_event(self, event_type: str, **columns: Value) -> CheckedEvent:
         now = self._clock()
         event: dict[str, Value] = {
             "event_id": new_event_id(now),
@@ -205,8 +202,7 @@ class LogWriter:
             "recorded_via": "log",
             **columns,
         }
-        validate(event)
-        return event
+        return check(event)
 
     # Group commit: the first of the waiting threads writes for all.
 

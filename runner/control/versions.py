@@ -90,7 +90,7 @@ class Frozen(Declared):
 
     @cached_property
     def offered(self) -> tuple[FrozenTool, ...]:
-        """Every tool that the model gets: the declared ones, one per delegate, and the search of knowledge."""
+        """Every tool that the model gets: declared ones, one per delegate, and the search of documents."""
         asks = (_ask(agent_id) for agent_id in self.delegates)
         return (*self.tools, *asks, *([_search()] if self.knowledge else []))
 

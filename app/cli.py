@@ -19,9 +19,12 @@ from runner.errors import RunnerError
 COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.demo",
     "app.commands.registry",
+    "app.commands.agents",
+    "app.commands.people",
     "app.commands.templates",
     "app.commands.runs",
     "app.commands.worker",
+    "app.commands.schedule_changes",
     "app.commands.log",
     "app.commands.imports",
     "app.commands.adopt",

@@ -1,22 +1,27 @@
-"""``fleetbook init``, ``registry check|plan|apply``, ``agents``, ``may``: what is declared, who may what."""
+"""``fleetbook init``, ``registry check|plan|apply``, ``may``: what is declared, and who may what."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from runner.control.plan import Plan
+    from runner.control.plane import Control
     from runner.control.registry import Registry
 
 FileOption = Annotated[
     Path | None, typer.Option("--file", metavar="FILE", help="Default: registry.yaml of the workspace.")
 ]
-_SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
+# The starter's refund agent can pay: who did not write it has to agree before it runs for the first time.
+NEXT_STEPS = (
+    "fleetbook registry apply",
+    "fleetbook agents approve-version refund-agent --as mara-lindt",
+    'fleetbook run refund-agent "Refund order W-2211, 240 USD" --as jon-vass',
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +32,6 @@ def register(app: typer.Typer) -> None:
     registry.command("plan")(plan)
     registry.command("apply")(apply)
     app.add_typer(registry, name="registry")
-    app.command("agents")(agents)
     app.command("may")(may)
 
 
@@ -48,8 +52,9 @@ def init() -> None:
         temporary.write_text(STARTER, encoding="utf-8")
         temporary.replace(file)
         console.print(f"Made workspace {workspace.root} with {file.name}: 3 agents, 5 people.", markup=False)
-    console.print("Next: `fleetbook registry apply`, then", markup=False)
-    console.print('  fleetbook run refund-agent "Refund order W-2211, 240 USD" --as jon-vass', markup=False)
+    console.print("Next:", markup=False)
+    for command in NEXT_STEPS:
+        console.print(f"  {command}", markup=False)
 
 
 def check(file: FileOption = None) -> None:
@@ -70,14 +75,14 @@ def plan(file: FileOption = None) -> None:
     """Show what `registry apply` would change, and what it would not."""
     from rich.console import Console
 
+    from app.commands.plan_shown import print_plan
     from ingest.workspace import Workspace, home
     from runner.control.plane import Control
 
-    registry = _load(_file(file))
     with Control(Workspace.open(home())) as control:
-        found = control.plan(registry)
+        found = control.plan(_settled(control, _file(file)).registry)
     console = Console(highlight=False)
-    _print_plan(console, found)
+    print_plan(console, found)
     if not found.is_empty:
         console.print("Run `fleetbook registry apply` to make it so.", markup=False)
 
@@ -86,52 +91,37 @@ def apply(
     file: FileOption = None,
     person: Annotated[str | None, typer.Option("--as", metavar="PERSON", help="Who applies it.")] = None,
 ) -> None:
-    """Make registry.yaml the applied one; each difference becomes an event. A second time changes nothing."""
+    """Make registry.yaml the applied one; each difference becomes an event. A second time changes nothing.
+
+    Of people who were deleted from the file, agents go to the deputies and schedules stop, in the file too.
+    """
     from rich.console import Console
 
+    from app.commands.plan_shown import print_plan, print_waiting_versions
     from ingest.workspace import Workspace, home
+    from runner.control.amend import replace_file
     from runner.control.plane import Control
 
     workspace = Workspace.open(home())
-    registry = _load(_file(file))
+    console = Console(highlight=False)
     with Control(workspace, process_name="fleetbook registry apply", recorded_via="registry") as control:
-        done = control.apply(registry, person_id=person)
-    console = Console(highlight=False)
-    _print_plan(console, done)
-    if not done.is_empty:
-        console.print(f"Applied {len(done.changes)} changes.", markup=False)
-    _print_warnings(console, registry)
-
-
-def agents() -> None:
-    """List the agents: decided status, version, model, risk, owner, and tools (* where a rule asks first)."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from app.terminal import plain
-    from ingest.workspace import Workspace, home
-    from runner.control.plane import Control
-
-    with Control(Workspace.open(home())) as control:
-        registry, states = control.registry(), control.agent_states()
-    console = Console(highlight=False)
-    width = max((len(agent_id) for agent_id in states), default=0)
-    for agent_id, state in states.items():
-        agent = registry.agents.get(agent_id)
-        line = Text.assemble((f"{agent_id:<{width}}", "bold"), f"  {state.status:<9} v{state.agent_version}")
-        if agent is None:
-            console.print(line.append("  no longer declared", "yellow"))
-            continue
-        facts = (agent.team, f"{agent.risk.risk_class} risk", plain(agent.model), f"owner {agent.owner}")
-        console.print(line.append(f"  {' · '.join(facts)}"), soft_wrap=True)
-        tools = ", ".join(f"{use.tool}{'*' if use.approval else ''}" for use in agent.tools)
-        console.print(Text(f"{'':<{width}}  {tools or 'no tools'}", "dim"), soft_wrap=True)
+        settled = _settled(control, _file(file))
+        done = control.apply(settled.registry, person_id=person)
+        if settled.is_changed:
+            replace_file(settled.file, settled.text)
+        print_plan(console, done)
+        if not done.is_empty:
+            console.print(f"Applied {len(done.changes)} changes.", markup=False)
+        print_waiting_versions(console, control)
+    _print_warnings(console, settled.registry)
 
 
 def may(
     person: Annotated[str, typer.Argument(help="Person id.")],
     action: Annotated[str, typer.Argument(help="For example run_agent, decide_approval, view_metrics.")],
     agent: Annotated[str | None, typer.Argument(help="Agent id; without it the question is general.")] = None,
+    tool: Annotated[str | None, typer.Option("--tool", help="For use_tool and decide_approval.")] = None,
+    knowledge: Annotated[str | None, typer.Option("--knowledge", help="For read_knowledge.")] = None,
 ) -> None:
     """Say whether a person may do something, and which rule decides. Ends with 1 when not."""
     from typing import cast, get_args
@@ -154,7 +144,15 @@ def may(
         if agent is not None:
             with control.store.read() as connection:
                 find_agent(connection, registry, agent)
-        target = agent_target(registry, agent, person_id=person) if agent else Target(person_id=person)
+        for kind, name, names in (
+            ("tool", tool, registry.tools),
+            ("knowledge", knowledge, registry.knowledge),
+        ):
+            if name is not None and name not in names:
+                raise NotFound(kind, name, nearest(name, list(names)), "It has to be in registry.yaml.")
+        target = Target(person_id=person, tool=tool, knowledge=knowledge)
+        if agent is not None:
+            target = agent_target(registry, agent, person_id=person, tool=tool, knowledge=knowledge)
         ruling = control.may(person, cast(Action, action), target)
     word = "yes" if ruling.allowed else "no"
     Console(highlight=False).print(f"{word}: {ruling.sentence} (rule {ruling.rule_id})", markup=False)
@@ -168,6 +166,30 @@ def _file(file: Path | None) -> Path:
     return file if file is not None else Workspace.open(home()).registry_file
 
 
+class _Settled(NamedTuple):
+    """A registry file as it will be applied."""
+
+    file: Path
+    text: str
+    registry: Registry
+    is_changed: bool
+
+
+def _settled(control: Control, file: Path) -> _Settled:
+    """The file, with what became of people who were deleted from it. Raises RegistryInvalid."""
+    from runner.agent.binding_check import check_bindings
+    from runner.control.departures import settled
+    from runner.control.registry_file import read_text
+    from runner.control.revisions import applied_registry
+
+    before = read_text(file)
+    with control.store.read() as connection:
+        applied = applied_registry(connection)
+    text, registry = settled(before, file, applied, control.store.clock().date())
+    check_bindings(registry, file)
+    return _Settled(file, text, registry, text != before)
+
+
 def _load(file: Path) -> Registry:
     from runner.agent.binding_check import check_bindings
     from runner.control.registry_file import load_registry
@@ -175,21 +197,6 @@ def _load(file: Path) -> Registry:
     registry = load_registry(file)
     check_bindings(registry, file)
     return registry
-
-
-def _print_plan(console: Console, found: Plan) -> None:
-    from rich.text import Text
-
-    if found.is_empty:
-        console.print("Nothing to change: what the file says is applied.", markup=False)
-    for change in found.changes:
-        sign, style = _SIGNS[change.verb]
-        console.print(Text(f"{sign} {change.kind} {change.name}", style))
-        if change.verb == "change":
-            for detail in change.details:
-                console.print(Text(f"    {detail}"), soft_wrap=True)
-    for note in found.notes:
-        console.print(Text(f"note: {note}", "dim"), soft_wrap=True)
 
 
 def _print_warnings(console: Console, registry: Registry) -> None:

@@ -18,8 +18,10 @@ def diverged_fields(registry: Registry, agent: Agent) -> tuple[str, ...]:
     template = registry.templates[agent.template.id]
     found = set(agent.template.diverged)
     if template.version == agent.template.version:
-        for name in template.defaults.model_fields_set:
-            found |= set(_differing(name, getattr(template.defaults, name), getattr(agent, name)))
+        for name in type(template.defaults).model_fields:
+            default = getattr(template.defaults, name)
+            if default is not None:
+                found |= set(_differing(name, default, getattr(agent, name)))
     return tuple(sorted(found))
 
 
@@ -33,7 +35,7 @@ def _differing(name: str, default: object, actual: object) -> Iterator[str]:
         yield from (
             f"tools.{tool}" for tool in ours.keys() | theirs.keys() if ours.get(tool) != theirs.get(tool)
         )
-    elif default is not None and default != actual:
+    elif default != actual:
         yield name
 
 

@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel
 
+from runner.control.divergence import diverged_fields
 from runner.control.registry import Registry
+from runner.control.versions import freeze
 
 Verb: TypeAlias = Literal["add", "change", "remove"]
 Flat: TypeAlias = dict[str, str]
@@ -77,8 +79,8 @@ def plan_changes(
 
 def _single(applied: Registry | None, declared: Registry, kind: str, name: str) -> list[Change]:
     """The change of a part that the registry holds once."""
-    old = _flat(getattr(applied, kind)) if applied else {}
-    new = _flat(getattr(declared, kind))
+    old = flat(getattr(applied, kind)) if applied else {}
+    new = flat(getattr(declared, kind))
     details = _details(old, new)
     if not details:
         return []
@@ -95,10 +97,10 @@ def _differences(kind: str, old: Mapping[str, BaseModel], new: Mapping[str, Base
     noun = _NOUNS.get(kind, kind.removesuffix("s"))
     found = []
     for name, thing in new.items():
-        before = _flat(old[name]) if name in old else {}
+        before = flat(old[name]) if name in old else {}
         # Status is decided by events; for a known agent the file's word is only a note.
         known_agent = kind == "agents" and name in old
-        details = _details(before, _flat(thing), hidden={"status"} if known_agent else set())
+        details = _details(before, flat(thing), hidden={"status"} if known_agent else set())
         if name not in old:
             found.append(Change(verb="add", kind=noun, name=name, details=details))
         elif details:
@@ -107,26 +109,27 @@ def _differences(kind: str, old: Mapping[str, BaseModel], new: Mapping[str, Base
     return found
 
 
-def _flat(thing: BaseModel) -> Flat:
-    flat: Flat = {}
-    _flatten(thing.model_dump(mode="json", by_alias=True, exclude_defaults=True), "", flat)
-    return flat
+def flat(thing: BaseModel) -> Flat:
+    """What a declaration says, by dotted path; defaults are left out."""
+    found: Flat = {}
+    _flatten(thing.model_dump(mode="json", by_alias=True, exclude_defaults=True), "", found)
+    return found
 
 
-def _flatten(value: object, path: str, flat: Flat) -> None:
+def _flatten(value: object, path: str, found: Flat) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
-            # Tools in a list are told apart by their name, not by their place.
-            _flatten(inner, f"{path}.{key}" if path else str(key), flat)
+            _flatten(inner, f"{path}.{key}" if path else str(key), found)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            name = inner.get("tool", index) if isinstance(inner, dict) else None
-            if name is None:
-                flat[path] = ", ".join(str(item) for item in value)
+            if not isinstance(inner, dict):
+                found[path] = ", ".join(str(item) for item in value)
                 return
-            _flatten(inner, f"{path}[{name}]", flat)
+            # Tools in a list are told apart by their name, not by their place.
+            name = inner.get("tool") or inner.get("name") or index
+            _flatten(inner, f"{path}[{name}]", found)
     elif value is not None:
-        flat[path] = str(value)
+        found[path] = str(value)
 
 
 def _details(old: Flat, new: Flat, hidden: set[str] | None = None) -> tuple[str, ...]:
@@ -149,7 +152,7 @@ def _short(text: str) -> str:
 
 
 def _notes(applied: Registry | None, declared: Registry, statuses: Mapping[str, str]) -> list[str]:
-    notes = []
+    notes = _version_notes(applied, declared)
     for agent_id, agent in declared.agents.items():
         decided = statuses.get(agent_id)
         if decided is not None and decided != agent.status:
@@ -162,4 +165,25 @@ def _notes(applied: Registry | None, declared: Registry, statuses: Mapping[str, 
             notes.append(
                 f"agent {agent_id}: no longer in the file; its history stays, it may not run until it is back"
             )
+    return notes
+
+
+def _version_notes(applied: Registry | None, declared: Registry) -> list[str]:
+    """Of agents that change: whether a second person has to approve, and how they differ by template."""
+    notes = []
+    watched = declared.oversight.second_person_approves_versions
+    for agent_id, agent in declared.agents.items():
+        before = applied.agents.get(agent_id) if applied else None
+        if applied and before and freeze(applied, before) == freeze(declared, agent):
+            continue
+        classes = {one.risk.risk_class for one in (before, agent) if one}
+        if classes & set(watched):
+            notes.append(
+                f"agent {agent_id}: the new version is in force once a second person has approved it "
+                f"(`fleetbook agents approve-version {agent_id}`)"
+            )
+        differing = diverged_fields(declared, agent)
+        if agent.template and differing:
+            of = f"{agent.template.id} v{agent.template.version}"
+            notes.append(f"agent {agent_id}: differs from template {of} in {', '.join(differing)}")
     return notes

@@ -25,8 +25,13 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def load_registry(file: Path) -> Registry:
     """The registry declared in ``file``. Raises RegistryInvalid: file, line, key and nearest valid key."""
+    return parse_registry(read_text(file), file)
+
+
+def read_text(file: Path) -> str:
+    """The text of a registry file. Raises RegistryInvalid when it is missing or no UTF-8 text."""
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         problem = Problem(line=0, path="", text="the file does not exist; `fleetbook init` makes a starter")
         raise RegistryInvalid(file, (problem,)) from error
@@ -35,7 +40,6 @@ def load_registry(file: Path) -> Registry:
             line=0, path="", text=f"the file cannot be read as UTF-8 text ({type(error).__name__})"
         )
         raise RegistryInvalid(file, (problem,)) from error
-    return parse_registry(text, file)
 
 
 def parse_registry(text: str, file: Path) -> Registry:

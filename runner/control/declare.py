@@ -13,12 +13,12 @@ from ingest.contract import Value
 from runner.control.declare_agents import AgentDeclarations
 from runner.control.declare_around import tell_around
 from runner.control.plan import Plan, plan_changes
-from runner.control.purses import Purse, purse_of
+from runner.control.purses import purse_of
 from runner.control.registry import Agent, Budget, Grant, Registry, Team
 from runner.control.revisions import applied_registry
 from runner.control.store import Store, Transaction
-from runner.control.tables import agents, registry_revisions, wallets
-from runner.control.wallet import open_window, tell_budget
+from runner.control.tables import agents, registry_revisions
+from runner.control.wallet import declare_cap
 
 _STATUSES = sa.select(agents.c.agent_id, agents.c.status)
 
@@ -181,24 +181,10 @@ class _Application:
         for wallet_id, budget in new.items():
             # A run wallet has a window per run: it is opened, and told, by the run.
             if budget != old.get(wallet_id) and not budget.wallet.startswith("run:"):
-                self._set_budget(purse_of(self._new, budget, self._tx.now))
+                declare_cap(self._tx, purse_of(self._new, budget, self._tx.now))
         for wallet_id in old.keys() - new.keys():
             if self._old and not wallet_id.startswith("run:"):
                 self._drop_budget(self._old, old[wallet_id])
-
-    def _set_budget(self, purse: Purse) -> None:
-        values = {
-            "cap_nano_usd": purse.cap_nano_usd,
-            "is_unlimited": purse.is_unlimited,
-            "reason": purse.reason,
-        }
-        this = sa.and_(
-            wallets.c.wallet_id == purse.wallet_id, wallets.c.window_start_at == purse.window_start
-        )
-        if self._tx.sql.execute(sa.update(wallets).where(this), values).rowcount:
-            tell_budget(self._tx, purse)
-        else:
-            open_window(self._tx, purse)
 
     def _drop_budget(self, registry: Registry, budget: Budget) -> None:
         """The wallet is enforced no more; its numbers stay, and the log says from when on."""
@@ -208,4 +194,4 @@ class _Application:
         unlimited = budget.model_copy(
             update={"cap_usd": None, "unlimited": True, "reason": "no longer declared in registry.yaml"}
         )
-        self._set_budget(purse_of(registry, unlimited, self._tx.now))
+        declare_cap(self._tx, purse_of(registry, unlimited, self._tx.now))

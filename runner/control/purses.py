@@ -6,8 +6,10 @@ Pure arithmetic; :mod:`runner.control.wallet` does the same on the database.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from runner.control.prices import NANO, ModelPrice, output_that_fits
@@ -32,6 +34,18 @@ class Purse:
     cap_nano_usd: int | None
     is_unlimited: bool
     reason: str
+    time_zone: str = "UTC"
+
+
+class Spender(Protocol):
+    """A run as its wallets see it."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def agent_id(self) -> str: ...
+    @property
+    def team_id(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +94,28 @@ def window_bounds(window: str, time_zone: str, moment: dt.datetime) -> tuple[dt.
     return start, end
 
 
-def purses_of(registry: Registry, agent_id: str, team_id: str, run_id: str, now: dt.datetime) -> list[Purse]:
-    """Every wallet window that a model call of this run must fit, in one order for all who take them."""
-    mine = {f"team:{team_id}", f"agent:{agent_id}", f"run:{agent_id}"}
-    found = [
-        purse_of(registry, budget, now, run_id=run_id) for budget in registry.budgets if budget.wallet in mine
-    ]
-    return sorted(found, key=lambda purse: purse.wallet_id)
+def purses_of(
+    registry: Registry,
+    agent_id: str,
+    team_id: str,
+    run_id: str,
+    now: dt.datetime,
+    above: Sequence[Spender] = (),
+) -> list[Purse]:
+    """Every wallet window that a model call of this run must fit, in one order for all who take them.
+
+    ``above`` are the runs it works for (:func:`runner.control.ancestry.ancestors`): its cost is inside their
+    wallets too. A wallet that several of them share is taken once.
+    """
+    spenders = [(agent_id, team_id, run_id), *((one.agent_id, one.team_id, one.run_id) for one in above)]
+    found: dict[str, Purse] = {}
+    for its_agent, its_team, its_run in spenders:
+        mine = {f"team:{its_team}", f"agent:{its_agent}", f"run:{its_agent}"}
+        for budget in registry.budgets:
+            if budget.wallet in mine:
+                purse = purse_of(registry, budget, now, run_id=its_run)
+                found[purse.wallet_id] = purse
+    return [found[wallet_id] for wallet_id in sorted(found)]
 
 
 def purse_of(registry: Registry, budget: Budget, now: dt.datetime, *, run_id: str = "") -> Purse:
@@ -105,6 +134,7 @@ def purse_of(registry: Registry, budget: Budget, now: dt.datetime, *, run_id: st
         cap_nano_usd=None if budget.cap_usd is None else nano(budget.cap_usd),
         is_unlimited=budget.unlimited,
         reason=budget.reason,
+        time_zone=registry.company.time_zone,
     )
 
 

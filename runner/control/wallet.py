@@ -14,9 +14,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from runner.control import raises, thresholds
 from runner.control.purses import Purse, Short
 from runner.control.store import Transaction
-from runner.control.tables import holds, wallets
+from runner.control.tables import Moment, holds, wallets
 
 # Longer than any model call may take: an unsettled hold this old has no process behind it.
 HOLD_LIFETIME = dt.timedelta(minutes=15)
@@ -30,21 +31,30 @@ _HOLD = (
     .where(
         _THIS,
         sa.or_(
-            _W.is_unlimited, _AMOUNT == 0, _W.spent_nano_usd + _W.held_nano_usd + _AMOUNT <= _W.cap_nano_usd
+            _W.is_unlimited,
+            _AMOUNT == 0,
+            sa.and_(
+                _W.spent_nano_usd + _W.held_nano_usd + _AMOUNT <= _W.cap_nano_usd,
+                # A raise that is over does not count, whether or not anybody has ended it yet.
+                sa.or_(_W.raised_until.is_(None), _W.raised_until > sa.bindparam("now", type_=Moment)),
+            ),
         ),
     )
     .values(held_nano_usd=_W.held_nano_usd + _AMOUNT)
 )
 _RELEASE = sa.update(wallets).where(_THIS).values(held_nano_usd=_W.held_nano_usd - _AMOUNT)
+_LEVEL = (_W.spent_nano_usd, _W.cap_nano_usd, _W.threshold_percent, _W.projection_told_at, _W.opened_at)
 _SETTLE = (
     sa.update(wallets)
     .where(_THIS)
     .values(held_nano_usd=_W.held_nano_usd - _AMOUNT, spent_nano_usd=_W.spent_nano_usd + _COST)
+    .returning(*_LEVEL)
 )
 _SETTLE_SWEPT = (
     sa.update(wallets)
     .where(_THIS)
     .values(swept_nano_usd=_W.swept_nano_usd - _AMOUNT, spent_nano_usd=_W.spent_nano_usd + _COST)
+    .returning(*_LEVEL)
 )
 _SWEEP = (
     sa.update(wallets)
@@ -85,7 +95,11 @@ class Swept:
 
 
 def open_window(tx: Transaction, purse: Purse) -> None:
-    """Make the row of a wallet window and tell it as an event, unless it is there."""
+    """Make the row of a wallet window and tell it as an event, unless it is there; raises in force count."""
+    if tx.sql.execute(_ROW, _key(purse)).first() is not None:
+        return
+    raises.end_due(tx, wallet_id=purse.wallet_id)
+    raised = raises.in_force(tx.sql, purse.wallet_id)
     row = {
         "wallet_id": purse.wallet_id,
         "window_start_at": purse.window_start,
@@ -94,16 +108,36 @@ def open_window(tx: Transaction, purse: Purse) -> None:
         "owner_id": purse.owner_id,
         "team_id": purse.team_id,
         "wallet_window": purse.wallet_window,
-        "cap_nano_usd": purse.cap_nano_usd,
+        "cap_nano_usd": None if purse.cap_nano_usd is None else purse.cap_nano_usd + raised.nano_usd,
         "is_unlimited": purse.is_unlimited,
         "reason": purse.reason,
         "spent_nano_usd": 0,
         "held_nano_usd": 0,
         "swept_nano_usd": 0,
         "imported_nano_usd": 0,
+        "raised_nano_usd": raised.nano_usd,
+        "raised_until": raised.until,
+        "opened_at": tx.now,
     }
-    if tx.sql.execute(_ROW, _key(purse)).first() is None and _insert_unless_there(tx, row):
+    if _insert_unless_there(tx, row):
         tell_budget(tx, purse)
+
+
+def declare_cap(tx: Transaction, purse: Purse) -> None:
+    """Give the open window of a wallet its declared cap (raises in force stay on top), and tell it."""
+    values = {
+        "cap_nano_usd": None
+        if purse.cap_nano_usd is None
+        else purse.cap_nano_usd + sa.func.coalesce(_W.raised_nano_usd, 0),
+        "is_unlimited": purse.is_unlimited,
+        "reason": purse.reason,
+        "threshold_percent": None,
+        "projection_told_at": None,
+    }
+    if tx.sql.execute(sa.update(wallets).where(_THIS).values(values), _key(purse)).rowcount:
+        tell_budget(tx, purse)
+    else:
+        open_window(tx, purse)
 
 
 def _insert_unless_there(tx: Transaction, row: dict[str, object]) -> bool:
@@ -169,12 +203,18 @@ def take(
 
 
 def _hold_in(tx: Transaction, purse: Purse, amount_nano_usd: int) -> bool:
-    values = {**_key(purse), "amount": amount_nano_usd}
+    values = {**_key(purse), "amount": amount_nano_usd, "now": tx.now}
     if tx.sql.execute(_HOLD, values).rowcount == 1:
         return True
-    if tx.sql.execute(_ROW, _key(purse)).first() is not None:
+    row = tx.sql.execute(_ROW, _key(purse)).first()
+    if row is None:
+        open_window(tx, purse)
+    elif (
+        row.raised_until is None
+        or row.raised_until > tx.now
+        or not raises.end_due(tx, wallet_id=purse.wallet_id)
+    ):
         return False
-    open_window(tx, purse)
     return tx.sql.execute(_HOLD, values).rowcount == 1
 
 
@@ -197,13 +237,23 @@ def settle(
     still_held = {row.wallet_id for row in dropped}
     for purse in purses:
         statement = _SETTLE if purse.wallet_id in still_held else _SETTLE_SWEPT
-        tx.sql.execute(statement, {**_key(purse), "amount": amount_nano_usd, "cost": cost_nano_usd})
+        values = {**_key(purse), "amount": amount_nano_usd, "cost": cost_nano_usd}
+        thresholds.look(tx, purse, tx.sql.execute(statement, values).one())
+
+
+def tell_refused(tx: Transaction, purse: Purse, need_nano_usd: int) -> None:
+    """Tell, once per window, that a call of ``need_nano_usd`` found too little left in ``purse``."""
+    row = tx.sql.execute(_ROW, _key(purse)).first()
+    if row is not None:
+        thresholds.tell_refused(tx, purse, row, need_nano_usd)
 
 
 def sweep(tx: Transaction, *, run_id: str | None = None) -> list[Swept]:
     """Sweep the holds of ``run_id``, or all expired ones: out of held, into unknown, neither 0 nor spend."""
     due = _H.expires_at <= tx.now if run_id is None else _H.run_id == run_id
-    rows = tx.sql.execute(sa.delete(holds).where(due).returning(*holds.c)).all()
+    found = tx.sql.execute(sa.delete(holds).where(due).returning(*holds.c)).all()
+    # Wallets are locked in one order by everybody.
+    rows = sorted(found, key=lambda row: (row.wallet_id, row.run_id, row.turn_index, row.attempt))
     for row in rows:
         key = {"w": row.wallet_id, "start": row.window_start_at}
         tx.sql.execute(_SWEEP, {**key, "amount": row.amount_nano_usd})

@@ -1,4 +1,4 @@
-"""Temporary raises of a cap as rows: in force from their approval until ``expires_at``."""
+"""Temporary raises of a cap as rows: in force from their approval until ``expires_at``.
 
 The cap of a wallet window is its declared cap plus the raises in force. The end takes back exactly what the
 raise gave; where more is spent by then, the wallet shows it and holds nothing new.

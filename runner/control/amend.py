@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,7 +45,9 @@ def amended(text: str, edit: Edit, file: Path) -> tuple[str, Registry]:
     edit(tree)
     out = io.StringIO()
     yaml.dump(tree, out)
-    return out.getvalue(), parse_registry(out.getvalue(), file)
+    # The library leaves a space where it breaks a list of one line into two.
+    changed = re.sub(r", +$", ",", out.getvalue(), flags=re.MULTILINE)
+    return changed, parse_registry(changed, file)
 
 
 def part(tree: CommentedMap, key: str) -> CommentedMap:

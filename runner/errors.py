@@ -16,6 +16,7 @@ RunnerError                 could not be done (exit code 2)
     ├── RunRefused          a run may not start
     ├── BudgetRefused       no wallet has room for the next model call
     ├── PriceUnknown        a model without a price meets a wallet with a cap
+    ├── RaiseRefused        a cap cannot be raised like this, or not by this person
     ├── DecisionRefused     a person may not decide, or there is nothing left to decide
     └── AccessRefused       a person may not do the action
 
@@ -198,6 +199,14 @@ class PriceUnknown(Refusal):
             f"Model refused: {model!r} has no price and wallet {wallet_id} has a cap: no worst case. "
             f"Add a line for {model!r} under prices in registry.yaml and run `fleetbook registry apply`.",
         )
+
+
+class RaiseRefused(Refusal):
+    """A cap cannot be raised like this, or not by this person; ``wallet_id`` is the wallet."""
+
+    def __init__(self, wallet_id: str, rule: str, reason: str, advice: str):
+        self.wallet_id = wallet_id
+        super().__init__(rule, f"Raise of wallet {wallet_id} refused: {reason} (rule {rule}). {advice}")
 
 
 class DecisionRefused(Refusal):

@@ -23,6 +23,7 @@ from runner.agent.session import Session
 from runner.agent.toolgate import Pending, ToolGate
 from runner.agent.turns import TurnGate, TurnLimitReached
 from runner.control import approvals, runs
+from runner.control.access import Ruling, agent_target, may
 from runner.control.approvals import UNKNOWN_OUTCOME, PauseReason, Request, money_at_stake, rule_sentence
 from runner.control.recover import close_open_calls
 from runner.control.runs import LEASE_LIFETIME
@@ -51,6 +52,9 @@ async def play(session: Session, built: Built) -> Outcome:
     turns = TurnGate(session, built.tool_bytes)
     if session.run.status == "running":
         await session.flush()  # intents of a process that died before its flush
+    lost = _lost_access(session)
+    if lost is not None:
+        return await end_run(session, "cancelled", reason=lost.sentence, error_type=lost.rule_id)
     async with _heartbeat(session):
         try:
             answer = await _answer(session, built.agent, Governor(turns, tools), tools)
@@ -82,6 +86,14 @@ async def _answer(session: Session, agent: GovernedAgent, governor: Governor, to
         infer_name=False,
     )
     return result.output if isinstance(result.output, str) else None
+
+
+def _lost_access(session: Session) -> Ruling | None:
+    """The rule by which the run's person may not run the agent any more: left, or without the grant."""
+    run = session.run
+    target = agent_target(session.registry, run.agent_id)
+    ruling = may(session.registry, run.requested_by, "run_agent", target)
+    return None if ruling.allowed else ruling
 
 
 def _history(session: Session) -> list[ModelMessage]:

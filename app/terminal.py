@@ -47,12 +47,12 @@ def print_header(console: Console, control: Control, run: Run) -> None:
     """Who runs what: one line at the beginning of a run."""
     registry = control.registry()
     agent = registry.agents[run.agent_id]
-    person = registry.people[run.requested_by]
+    person = registry.people.get(run.requested_by)
     console.print(
         Text.assemble(
             (plain(agent.name), "bold"),
             f" v{run.agent_version} · team {run.team_id} · {agent.risk.risk_class} risk · for ",
-            plain(person.name),
+            plain(person.name if person else f"{run.requested_by}, who left"),
             (f"\nrun {run.run_id}", "dim"),
         )
     )

@@ -303,7 +303,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("budget_exhaustion_projected", "wallets", "At the speed so far the wallet will be empty before its window ends; told once per window.", ("wallet_id", "projected_at", "cap_nano_usd", "spent_nano_usd"), ("wallet_kind", "wallet_window", "window_start_at", "window_end_at")),
     _event("notice_raised", "notices", "Something that people should hear of; the reason is its title.", ("notice_id", "notice_kind", "reason"), ("approval_id", "wallet_id", "rule_id")),
     _event("notice_sent", "notices", "A notice was taken by the place it was sent to.", ("notice_id", "notice_kind", "notification_id", "attempt")),
-    _event("notice_failed", "notices", "A notice was not taken; it is tried again until expires_at, or given up where that is null.", ("notice_id", "notice_kind", "notification_id", "attempt", "reason"), ("expires_at",)),
+    _event("notice_failed", "notices", "A notice was not taken; given up where expires_at is null, else tried again then.", ("notice_id", "notice_kind", "notification_id", "attempt", "reason"), ("expires_at",)),
     _event("hold_swept", "wallets", "An expired hold was swept: its cost is unknown.", ("wallet_id", "run_id", "swept_nano_usd"), ("turn_index", "attempt")),
     _event("team_declared", "registry", "A team as declared.", ("team_id", "team_name"), ("owner_id", "cost_center")),
     _event("person_declared", "registry", "A person and a role as declared.", ("person_id", "role_id", "scope"), ("person_name",)),

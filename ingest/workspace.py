@@ -70,6 +70,11 @@ class Workspace:
         return self.root / "exports"
 
     @property
+    def notices_file(self) -> Path:
+        """Every notice as one JSON line, whatever else it is sent to."""
+        return self.root / "notices.jsonl"
+
+    @property
     def demo_file(self) -> Path:
         """Mark of a demo workspace and how far it was made; only `fleetbook demo` writes it."""
         return self.root / "demo.json"

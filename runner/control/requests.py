@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from ingest.contract import new_event_id
 from runner.control import runs, stops
 from runner.control.admission import AgentState, Stop, refusal
+from runner.control.ancestry import ancestors
 from runner.control.lifecycle import find_agent
 from runner.control.prices import ModelPrice
 from runner.control.purses import LEAST_OUTPUT_TOKENS, Purse, Short, purses_of, shortage
@@ -167,7 +168,8 @@ def _by_wallets(
     tx: Transaction, registry: Registry, run: runs.Run, frozen: Frozen, price: ModelPrice | None
 ) -> Stop | None:
     """A wallet that has no room even for the shortest first call, or a model that cannot be priced."""
-    purses = purses_of(registry, run.agent_id, frozen.team, run.run_id, tx.now)
+    above = ancestors(tx.sql, run.parent_run_id)
+    purses = purses_of(registry, run.agent_id, frozen.team, run.run_id, tx.now, above)
     if not purses:
         return Stop(
             rule="no-wallet",

@@ -24,6 +24,8 @@ COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.templates",
     "app.commands.runs",
     "app.commands.worker",
+    "app.commands.wallets",
+    "app.commands.notices",
     "app.commands.schedule_changes",
     "app.commands.log",
     "app.commands.imports",

@@ -119,7 +119,8 @@ def wallet_row(purse: Purse, row: sa.Row[tuple[object, ...]] | None, open_holds:
     spent, held, swept = (
         (row.spent_nano_usd, row.held_nano_usd, row.swept_nano_usd) if row is not None else (0, 0, 0)
     )
-    cap = purse.cap_nano_usd
+    # The row's cap is what the gate enforces: raises for a time are in it.
+    cap = purse.cap_nano_usd if row is None or purse.cap_nano_usd is None else row.cap_nano_usd
     return Wallet(
         wallet_id=purse.wallet_id,
         wallet_kind=purse.wallet_kind,

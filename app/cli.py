@@ -32,6 +32,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.adopt",
     "app.commands.otlp",
     "app.commands.build",
+    "app.commands.review",
     "app.commands.exports",
     "app.commands.serve",
 )

@@ -9,6 +9,7 @@ AppError
 ├── WarehouseError      a generation cannot be read
 │   └── QuestionError   a question was asked that does not exist, or with filters it does not take
 ├── ServeError          the pages could not be started
+├── ReviewError         a review could not be made
 └── (each part of the application adds its own below: demo)
 
 Every message has three parts: what happened · with which values · what to do now.
@@ -64,6 +65,10 @@ class WarehouseError(AppError):
 
 class QuestionError(WarehouseError):
     """A question was asked that does not exist, or with filters it does not take."""
+
+
+class ReviewError(AppError):
+    """A review could not be made: a quarter, a rule or a decision that is not there."""
 
 
 class ServeError(AppError):

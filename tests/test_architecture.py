@@ -21,6 +21,7 @@ VIEWS_MAY_IMPORT = {
     "palette",
     "labels",
     "identity",
+    "review",
     "export",
     "errors",
     "views",

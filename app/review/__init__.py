@@ -1,0 +1,1 @@
+"""The quarterly review: proposals by editable rules, with the numbers that led to them."""

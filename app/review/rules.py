@@ -1,0 +1,112 @@
+"""The rules of the review: one editable file, each number with its meaning."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.errors import ReviewError
+from ingest.workspace import Workspace
+
+FILE_NAME = "review_rules.yaml"
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Rule(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Retire(_Rule):
+    """No expected use and no run for ``idle_quarters``; or success under a floor for ``weak_quarters``."""
+
+    idle_quarters: Annotated[int, Field(ge=1, le=8)]
+    success_under: Share
+    weak_quarters: Annotated[int, Field(ge=1, le=8)]
+
+
+class Refresh(_Rule):
+    """Worse than the previous version by so many percentage points, or by this share of its cost per run."""
+
+    worse_by_points: Annotated[float, Field(gt=0, le=100)]
+    cost_up_by: Annotated[float, Field(gt=0)]
+
+
+class Promote(_Rule):
+    """Lower bound of success, teams that use it, refusals by wallets that are still tolerated."""
+
+    success_at_least: Share
+    user_teams: Annotated[int, Field(ge=1)]
+    wallet_refusals: Count
+
+
+class Value(_Rule):
+    """USD of an hour, and declared minutes that one successful run saves, by agent or template id."""
+
+    hour_usd: Decimal
+    minutes_saved_per_success: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
+
+
+class Rules(_Rule):
+    """All rules of the review."""
+
+    minimum_runs: Annotated[int, Field(ge=1)]
+    retire: Retire
+    refresh: Refresh
+    promote: Promote
+    value: Value
+
+
+def shipped_text() -> str:
+    """The rules that come with the product, as they are written."""
+    return files("app.review").joinpath(FILE_NAME).read_text(encoding="utf-8")
+
+
+def rules_of(workspace: Workspace) -> tuple[Rules, Path | None]:
+    """The rules that count in ``workspace``, and their file there; None for the shipped ones.
+
+    Raises ReviewError when the file is no valid set of rules.
+    """
+    file = workspace.root / FILE_NAME
+    if not file.exists():
+        return parse(shipped_text(), FILE_NAME), None
+    return parse(file.read_text(encoding="utf-8"), str(file)), file
+
+
+def parse(text: str, name: str, changes: dict[str, str] | None = None) -> Rules:
+    """The rules in the YAML ``text``, some of them changed: ``{"promote.user_teams": "3"}``.
+
+    Raises ReviewError with the place and the reason.
+    """
+    try:
+        tree = yaml.safe_load(text)
+        for path, value in (changes or {}).items():
+            _set(tree, path, yaml.safe_load(value))
+        return Rules.model_validate(tree)
+    except yaml.YAMLError as error:
+        raise ReviewError(
+            f"Review rules not readable: {name} is no YAML ({error}). Correct the file."
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ReviewError(
+            f"Review rules not valid: {name}, {place}: {first['msg']}. Correct the file."
+        ) from error
+
+
+def _set(tree: dict[str, object], path: str, value: object) -> None:
+    here: object = tree
+    *parents, last = path.split(".")
+    for part in parents:
+        here = here.get(part) if isinstance(here, dict) else None
+    if not isinstance(here, dict) or last not in here:
+        raise ReviewError(
+            f"No such rule: {path!r}. Write it as in {FILE_NAME}, for example promote.user_teams=3."
+        )
+    here[last] = value

@@ -22,6 +22,8 @@ from app.errors import BuildFailed
 from app.generations import BuildFolder
 from app.spans import write_mapped
 from ingest.importers.alias_rows import write_aliases
+from ingest.log.lake import reading
+from ingest.log.upkeep import keep_in_order
 from ingest.reader import Snapshot, snapshot
 from ingest.workspace import Workspace
 
@@ -51,7 +53,8 @@ Progress = Callable[[Step], None]
 class Generation:
     """One published generation: what it was made from and what it holds.
 
-    ``data_until`` is the newest event, None for an empty log; ``row_counts`` is table to rows.
+    ``data_until`` is the newest event, None for an empty log; ``row_counts`` is table to rows; ``upkeep``
+    says what was done to the log afterwards, empty for nothing.
     """
 
     build_id: str
@@ -61,6 +64,7 @@ class Generation:
     event_count: int
     row_counts: Mapping[str, int]
     seconds: float
+    upkeep: str = ""
 
 
 def build(
@@ -80,7 +84,7 @@ def build(
     built_at = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     folder = BuildFolder(workspace.build_dir)
     with folder.builder() as lock:
-        log = _read_log(workspace, folder)
+        log = _read_log(workspace, folder, built_at)
         number = folder.next_number()
         environment = _environment(workspace, folder, log, number, built_at)
         marts = _run(folder, project, environment, lock, progress or (lambda step: None))
@@ -91,6 +95,7 @@ def build(
         seconds = time.monotonic() - started
         facts = _facts(number, built_at, log, marts, environment["FLEETBOOK_TIME_ZONE"], seconds)
         path = folder.publish(number, facts)
+    upkeep = keep_in_order(workspace)
     return Generation(
         build_id=str(number),
         path=path,
@@ -99,21 +104,23 @@ def build(
         event_count=marts.event_count,
         row_counts=marts.row_counts,
         seconds=seconds,
+        upkeep=upkeep,
     )
 
 
-def _read_log(workspace: Workspace, folder: BuildFolder) -> Snapshot:
+def _read_log(workspace: Workspace, folder: BuildFolder, built_at: dt.datetime) -> Snapshot:
     """The log's files under a folder whose name never changes: for another one dbt would parse anew."""
-    log = snapshot(workspace, folder.input)
-    for file in log.files:
-        if file.parent == folder.input:
-            continue
-        link = folder.input / file.name
-        try:
-            os.link(file, link)  # stays readable when a compaction removes the segment meanwhile
-        except OSError:
-            link.symlink_to(file)
-    write_mapped(workspace, log.files, folder.input / MAPPED_SPANS)
+    with reading(workspace):  # a compaction waits; afterwards it may remove the files, the links stay
+        log = snapshot(workspace, folder.input)
+        for file in log.files:
+            if file.parent == folder.input:
+                continue
+            link = folder.input / file.name
+            try:
+                os.link(file, link)
+            except OSError:
+                shutil.copyfile(file, link)  # build/ is on another file system
+        write_mapped(workspace, log.files, folder.input / MAPPED_SPANS, now=built_at)
     write_aliases(workspace, folder.input / ALIASES)
     return log
 

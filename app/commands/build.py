@@ -52,6 +52,8 @@ def build_warehouse() -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if made.upkeep:
+        console.print(made.upkeep, highlight=False, soft_wrap=True, markup=False)
     console.print(f"Open it with DuckDB: {made.path / 'warehouse.duckdb'}", highlight=False, soft_wrap=True)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
+from runner.agent.chain import Endpoints
 from runner.agent.govern import Built, build_agent
 from runner.agent.loop import Outcome, play
-from runner.agent.models import build_model
 from runner.agent.progress import Watch, nobody
 from runner.agent.session import Pacing, Session
-from runner.control import recover, runs
+from runner.agent.toolbox import Toolbox
+from runner.control import ancestry, recover, runs
 from runner.control.plane import Control
 from runner.control.runs import Run
 from runner.errors import LeaseLost, ModelUnusable, ToolUnusable
@@ -24,13 +25,22 @@ _IDLE_S = 1.0
 class Worker:
     """Plays the runs of one control plane on one event loop; agents and model clients are built once."""
 
-    def __init__(self, control: Control, *, pacing: Pacing | None = None, watch: Watch = nobody) -> None:
+    def __init__(
+        self,
+        control: Control,
+        *,
+        pacing: Pacing | None = None,
+        watch: Watch = nobody,
+        is_streaming: bool = False,
+    ) -> None:
         self._control = control
         self._pacing = pacing or Pacing()
         self._watch = watch
-        self._agents: dict[str, Built] = {}
+        self._is_streaming = is_streaming
+        self._agents: dict[tuple[str, int], Built] = {}
+        self._toolbox = Toolbox(control)
         self._named: set[str] = set()
-        self._closing: list[Callable[[], Awaitable[None]]] = []
+        self._endpoints = Endpoints()
 
     async def __aenter__(self) -> Worker:
         return self
@@ -38,18 +48,28 @@ class Worker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for close in self._closing:
-            await close()
+        await self._endpoints.close()
+        await self._toolbox.close()
 
     async def play(self, run_id: str) -> Outcome | None:
-        """Play one run until it ends or waits; None when another worker has it, or it cannot go on now.
+        """Play one run, and what it delegates, until it ends or waits; None when it cannot go on here now.
 
         Raises ModelUnusable or ToolUnusable when this process lacks a key or a module that the run needs: it
         is left as it is, for a worker that has them. Raises RelayError.
         """
+        outcome = await self._play_one(run_id)
+        while outcome is not None and outcome.status == "waiting" and outcome.reason == "delegate":
+            for child_id in self._open_children(run_id):
+                await self._play_or_leave(child_id)
+            if self._control.run(run_id).status != "ready":
+                break
+            outcome = await self._play_one(run_id)
+        return outcome
+
+    async def _play_one(self, run_id: str) -> Outcome | None:
         run = self._control.run(run_id)
-        built = self._agent(run)
-        session = self._claim(run)
+        built = await self._agent(run)
+        session = self._claim(run, built)
         if session is None:
             return None
         try:
@@ -101,7 +121,11 @@ class Worker:
         outcomes = await asyncio.gather(*(one(run_id) for run_id in run_ids))
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _claim(self, run: Run) -> Session | None:
+    def _open_children(self, run_id: str) -> list[str]:
+        with self._control.store.read() as connection:
+            return ancestry.open_children(connection, run_id)
+
+    def _claim(self, run: Run, built: Built) -> Session | None:
         control = self._control
         with control.store.write() as tx:
             registry = control.registry_in(tx.sql)
@@ -112,14 +136,19 @@ class Worker:
                 return None
             if run.status == "running":
                 recover.close_interrupted_turns(tx, run)
+            above = ancestry.ancestors(tx.sql, run.parent_run_id)
         return Session(
             control=control,
             registry=registry,
             run=run,
             frozen=version.frozen,
-            price=control.price(registry, version.frozen),
+            links=self._endpoints.chain(control, registry, version.frozen.models),
+            bindings=built.bindings,
+            servers=self._toolbox.servers,
             watch=self._watch,
             pacing=self._pacing,
+            is_streaming=self._is_streaming,
+            above=above,
         )
 
     async def _play_or_leave(self, run_id: str) -> Outcome | None:
@@ -132,23 +161,35 @@ class Worker:
             self._named.add(run_id)
             return Outcome(run_id=run_id, status="left", reason=str(error))
 
-    def _agent(self, run: Run) -> Built:
+    async def _agent(self, run: Run) -> Built:
         with self._control.store.read() as connection:
             version = self._control.version(connection, run.agent_id, run.agent_version)
-        if version.version_hash not in self._agents:
-            endpoint = build_model(version.frozen.model)
-            self._closing.append(endpoint.close)
-            self._agents[version.version_hash] = build_agent(version.frozen, endpoint.model)
-        return self._agents[version.version_hash]
+        self._endpoints.open(version.frozen.models)
+        key = (run.agent_id, run.agent_version)
+        built = self._agents.get(key)
+        if built is None:
+            offer = await self._toolbox.offer(run.agent_id, version)
+            built = build_agent(version.frozen, offer.bindings)
+            if offer.is_whole:
+                self._agents[key] = built
+        return built
 
 
 def run_until_parked(
-    control: Control, run_id: str, *, watch: Watch = nobody, pacing: Pacing | None = None
+    control: Control,
+    run_id: str,
+    *,
+    watch: Watch = nobody,
+    pacing: Pacing | None = None,
+    is_streaming: bool = False,
 ) -> Outcome | None:
-    """Play one run in this process until it ends or waits for a person; see :meth:`Worker.play`."""
+    """Play one run in this process until it ends or waits for a person; see :meth:`Worker.play`.
+
+    With ``is_streaming`` the text of a model is told to ``watch`` while it arrives.
+    """
 
     async def work() -> Outcome | None:
-        async with Worker(control, pacing=pacing, watch=watch) as worker:
+        async with Worker(control, pacing=pacing, watch=watch, is_streaming=is_streaming) as worker:
             return await worker.play(run_id)
 
     return asyncio.run(work())

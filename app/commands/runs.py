@@ -74,7 +74,10 @@ def list_runs() -> None:
         )
     for one in found:
         line = Text.assemble((one.run_id, "bold"), (f"  {_state(one)}", "yellow"))
-        console.print(line.append(f"  {one.agent_id} v{one.agent_version} for {one.requested_by}"))
+        line.append(f"  {one.agent_id} v{one.agent_version} for {one.requested_by}")
+        if one.parent_run_id is not None:
+            line.append(f", delegated by {one.parent_run_id}")
+        console.print(line, soft_wrap=True)
         facts = f"  since {one.requested_at:%Y-%m-%d %H:%M} UTC · {one.turn_count} turns · "
         console.print(Text(f"{facts}{usd_text(one.spent_nano_usd)}", "dim"), soft_wrap=True)
 
@@ -155,7 +158,6 @@ def _decide(
 ) -> None:
     from rich.console import Console
 
-    from app.terminal import ProgressPrinter, print_outcome
     from runner.control import recover
     from runner.control.decisions import find_request
 
@@ -172,9 +174,21 @@ def _decide(
         console.print(f"Run {run_id} is ready; `fleetbook worker --once` resumes it.", markup=False)
     else:
         console.print(f"Resuming run {run_id} here.", markup=False)
-        outcome = _play(control, run_id, ProgressPrinter(console))
-        if outcome is not None:
-            print_outcome(console, control, outcome)
+        _play_upwards(console, control, run_id)
+
+
+def _play_upwards(console: Console, control: Control, run_id: str) -> None:
+    """Play a run here, and after its end the run that had delegated to it."""
+    from app.terminal import ProgressPrinter, print_outcome
+
+    outcome = _play(control, run_id, ProgressPrinter(console))
+    while outcome is not None:
+        print_outcome(console, control, outcome)
+        parent_id = control.run(outcome.run_id).parent_run_id
+        if outcome.status != "ended" or parent_id is None or control.run(parent_id).status != "ready":
+            return
+        console.print(f"Resuming run {parent_id}, which waited for it.", markup=False)
+        outcome = _play(control, parent_id, ProgressPrinter(console))
 
 
 def _changed(control: Control, approval: str, changes: list[str]) -> dict[str, object]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pydantic_ai.exceptions import ModelConnectionError
 from pydantic_ai.messages import ModelResponse, ModelResponsePart, ToolCallPart
 
+from runner.agent.chain import Link
 from runner.agent.session import Session
 from runner.agent.tools import InvalidArguments
 from runner.control.journal import Call, End
-from runner.control.prices import ModelPrice, Tokens
+from runner.control.prices import Tokens
 from runner.control.purses import Purse
 
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """One attempt in flight: what was held for it, and where."""
+    """One attempt in flight: at which model, what was held for it, and where."""
 
+    link: Link
     purses: tuple[Purse, ...]
     amount_nano_usd: int
     attempt: int
@@ -34,9 +35,9 @@ class Billed:
     tokens: Tokens | None = None
 
 
-def bill(response: ModelResponse, held: Held, price: ModelPrice | None) -> Billed:
+def bill(response: ModelResponse, held: Held) -> Billed:
     """What an answered attempt cost; an answer without usage is charged at its hold, its cost unknown."""
-    usage = response.usage
+    usage, price = response.usage, held.link.price
     if usage.unmeasured_requests or not usage.has_values():
         return Billed(charged_nano_usd=held.amount_nano_usd, list_nano_usd=None)
     tokens = Tokens(
@@ -77,11 +78,6 @@ def journal_entry(session: Session, place: int, part: ToolCallPart) -> tuple[Cal
         )
         return call, end
     return replace(call, arguments=checked.canonical, arguments_digest=checked.digest), None
-
-
-def may_be_billed(error: Exception) -> bool:
-    """True when the request may have reached the provider and no answer says that it was not served."""
-    return isinstance(error, ModelConnectionError) and error.phase not in ("pool", "connect")
 
 
 def with_unique_ids(response: ModelResponse) -> ModelResponse:

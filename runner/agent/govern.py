@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai import Agent, Tool
@@ -15,18 +14,15 @@ from pydantic_ai.messages import ModelResponse, ToolCallPart
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import DeferredToolRequests, RunContext, ToolDefinition
 
-from runner.agent.toolgate import ToolGate, ToolSaysRetry
-from runner.agent.tools import Binding, bind, result_text
+from runner.agent.failures import as_run_error
+from runner.agent.toolgate import ToolGate
+from runner.agent.tools import ArgumentCheck
 from runner.agent.turns import TurnGate
-from runner.control.versions import Frozen
+from runner.control.versions import Frozen, FrozenTool
 
 if TYPE_CHECKING:
-    from pydantic_ai.capabilities.abstract import (
-        RawToolArgs,
-        ValidatedToolArgs,
-        WrapToolExecuteHandler,
-    )
-    from pydantic_ai.models import Model, ModelRequestContext
+    from pydantic_ai.capabilities.abstract import RawToolArgs, ValidatedToolArgs, WrapToolExecuteHandler
+    from pydantic_ai.models import ModelRequestContext
 
 # Answers with wrong arguments or unknown tools that are sent back before the run fails.
 _RETRIES = 2
@@ -41,6 +37,12 @@ class Governor(AbstractCapability[None]):
         self._turns = turns
         self._tools = tools
 
+    async def before_model_request(
+        self, ctx: RunContext[None], request_context: ModelRequestContext
+    ) -> ModelRequestContext:
+        """Before each turn: the model of the chain that is tried now."""
+        return replace(request_context, model=await self._turns.model())
+
     async def prepare_model_request(
         self, ctx: RunContext[None], request_context: ModelRequestContext
     ) -> ModelRequestContext:
@@ -48,6 +50,7 @@ class Governor(AbstractCapability[None]):
         bound = await self._turns.hold(request_context.messages)
         settings = ModelSettings(**(request_context.model_settings or {}))
         settings["max_tokens"] = bound
+        settings["request_timeout"] = self._turns.attempt_timeout_s
         request_context.model_settings = settings
         return request_context
 
@@ -62,10 +65,12 @@ class Governor(AbstractCapability[None]):
     async def on_model_request_error(
         self, ctx: RunContext[None], *, request_context: ModelRequestContext, error: Exception
     ) -> ModelResponse:
-        """After a failed attempt: settle, and try again while there are attempts left."""
-        if await self._turns.fail(error):
-            raise RetryModelRequest from error
-        raise error
+        """After a failed attempt: settle, and try again, or the next model, while there are attempts left."""
+        named = as_run_error(error)
+        model = await self._turns.fail(named)
+        if model is not None:
+            raise RetryModelRequest(model) from error
+        raise named
 
     async def after_tool_validate(
         self,
@@ -88,19 +93,7 @@ class Governor(AbstractCapability[None]):
         handler: WrapToolExecuteHandler,
     ) -> object:
         """The one way to execute a tool."""
-        return await self._tools.execute(call, args, handler)
-
-    async def on_tool_execute_error(
-        self,
-        ctx: RunContext[None],
-        *,
-        call: ToolCallPart,
-        tool_def: ToolDefinition,
-        args: ValidatedToolArgs,
-        error: Exception,
-    ) -> object:
-        """A tool that raises is a failed call, not a failed run."""
-        raise await self._tools.fail(call, error) from error
+        return await self._tools.execute(call, args)
 
     async def on_tool_validate_error(
         self,
@@ -121,40 +114,38 @@ class Built:
 
     agent: GovernedAgent
     tool_bytes: int
+    bindings: Mapping[str, ArgumentCheck]
 
 
-def build_agent(frozen: Frozen, model: Model) -> Built:
-    """The agent of a frozen version. Raises ToolUnusable when a tool function cannot be loaded."""
-    tools = [
-        _tool(bind(tool.name, tool.function), tool.description, is_alone=tool.effect != "read")
-        for tool in frozen.tools
-    ]
+def build_agent(frozen: Frozen, bindings: Mapping[str, ArgumentCheck]) -> Built:
+    """The agent of a frozen version with its tools by name; each run brings its model."""
+    tools = [_tool(tool, bindings[tool.name]) for tool in frozen.offered]
     agent = Agent(
-        model,
         output_type=[str, DeferredToolRequests],
         instructions=frozen.instructions,
         tools=tools,
         retries=_RETRIES,
     )
     declared = [(tool.name, tool.description, tool.function_schema.json_schema) for tool in tools]
-    return Built(agent=agent, tool_bytes=len(json.dumps(declared, ensure_ascii=False).encode()))
+    size = len(json.dumps(declared, ensure_ascii=False).encode())
+    return Built(agent=agent, tool_bytes=size, bindings=bindings)
 
 
-def _tool(binding: Binding, description: str, *, is_alone: bool) -> Tool[None]:
-    async def call(**arguments: Any) -> str:  # whatever the tool's own hints say
-        try:
-            if inspect.iscoroutinefunction(binding.function):
-                return result_text(await binding.function(**arguments))
-            # Off the loop, and given up on a timeout even while its thread goes on.
-            return result_text(await asyncio.to_thread(binding.function, **arguments))
-        except ModelRetry as wish:
-            raise ToolSaysRetry(wish.message) from wish
+def _tool(tool: FrozenTool, binding: ArgumentCheck) -> Tool[None]:
+    async def never(**arguments: Any) -> str:  # whatever the tool's own hints say
+        raise AssertionError(f"{tool.name} was called past its gate")
 
     return Tool.from_schema(
-        call,
-        name=binding.name,
-        description=description or binding.description,
+        never,
+        name=tool.name,
+        description=_described(tool, binding),
         json_schema=binding.json_schema(),
         # Effects happen one after the other, in the order in which the model asked for them.
-        sequential=is_alone,
+        sequential=tool.effect != "read",
     )
+
+
+def _described(tool: FrozenTool, binding: ArgumentCheck) -> str:
+    """The declared description of a function or a server's tool, else its own."""
+    is_declared = tool.home in ("python", "mcp") and tool.description
+    return tool.description if is_declared else binding.description

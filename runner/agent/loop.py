@@ -22,7 +22,7 @@ from runner.agent.govern import Built, GovernedAgent, Governor
 from runner.agent.session import Session
 from runner.agent.toolgate import Pending, ToolGate
 from runner.agent.turns import TurnGate, TurnLimitReached
-from runner.control import approvals, runs
+from runner.control import ancestry, approvals, runs
 from runner.control.access import Ruling, agent_target, may
 from runner.control.approvals import UNKNOWN_OUTCOME, PauseReason, Request, money_at_stake, rule_sentence
 from runner.control.recover import close_open_calls
@@ -57,7 +57,7 @@ async def play(session: Session, built: Built) -> Outcome:
         return await end_run(session, "cancelled", reason=lost.sentence, error_type=lost.rule_id)
     async with _heartbeat(session):
         try:
-            answer = await _answer(session, built.agent, Governor(turns, tools), tools)
+            answer = await _answer(session, built.agent, turns, tools)
         except (BudgetRefused, PriceUnknown) as error:
             return await end_run(session, "stopped_budget", reason=str(error), error_type=error.rule)
         except TurnLimitReached as error:
@@ -69,7 +69,7 @@ async def play(session: Session, built: Built) -> Outcome:
         return await end_run(session, "completed", answer=answer)
 
 
-async def _answer(session: Session, agent: GovernedAgent, governor: Governor, tools: ToolGate) -> str | None:
+async def _answer(session: Session, agent: GovernedAgent, turns: TurnGate, tools: ToolGate) -> str | None:
     """The final answer, or None when calls wait for a person."""
     history = _history(session)
     if history and isinstance(last := history[-1], ModelResponse):
@@ -80,7 +80,8 @@ async def _answer(session: Session, agent: GovernedAgent, governor: Governor, to
     result = await agent.run(
         None if history else session.run.task,
         message_history=history or None,
-        capabilities=[governor],
+        model=await turns.model(),
+        capabilities=[Governor(turns, tools)],
         # The version's own max_turns counts, over pauses and processes.
         usage_limits=UsageLimits(request_limit=None),
         infer_name=False,
@@ -105,18 +106,27 @@ def _history(session: Session) -> list[ModelMessage]:
 async def _park(session: Session, tools: ToolGate) -> Outcome:
     """Let the run wait as data, with a request for each call that needs a person."""
     pending = [tools.pending[index] for index in sorted(tools.pending)]
-    is_unknown = any(one.pause_reason == "unknown_outcome" for one in pending)
-    why: PauseReason = "unknown_outcome" if is_unknown else "approval"
+    for_people = [one for one in pending if one.pause_reason != "delegate"]
 
     def change(tx: Transaction) -> list[Request]:
-        for one in pending:
+        for one in for_people:
             approvals.ask(tx, session.run, _request(tx, session, one))
-        runs.park(tx, session.run, session.owner, why)
-        return approvals.of_run(tx.sql, session.run.run_id, status="waiting")
+        asked = approvals.of_run(tx.sql, session.run.run_id, status="waiting")
+        runs.park(tx, session.run, session.owner, _pause_reason(pending, asked))
+        ancestry.release(tx, session.run.run_id)  # a delegate may have ended before this run could wait
+        return asked
 
     requests = await session.write_last(change)
     await session.flush()
+    why = _pause_reason(pending, requests)
     return Outcome(run_id=session.run.run_id, status="waiting", reason=why, requests=tuple(requests))
+
+
+def _pause_reason(pending: list[Pending], asked: list[Request]) -> PauseReason:
+    """What the run waits for; people before delegates, for they are the slower ones."""
+    if "unknown_outcome" in {one.pause_reason for one in pending} | {one.pause_reason for one in asked}:
+        return "unknown_outcome"
+    return "approval" if asked else "delegate"
 
 
 def _request(tx: Transaction, session: Session, pending: Pending) -> Request:

@@ -22,6 +22,15 @@ class TurnDone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TurnText:
+    """A piece of a model's text as it arrives; the turn's TurnDone has the whole of it."""
+
+    turn_index: int
+    attempt: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ToolDone:
     """A tool call ended; ``result`` is its text."""
 
@@ -39,7 +48,7 @@ class WaitsForWallet:
     wallet_id: str
 
 
-Progress: TypeAlias = TurnDone | ToolDone | WaitsForWallet
+Progress: TypeAlias = TurnText | TurnDone | ToolDone | WaitsForWallet
 Watch: TypeAlias = Callable[[Progress], None]
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from runner.agent import scenarios_backoffice as back
 from runner.agent import scenarios_frontoffice as front
+from runner.agent.scenarios_errands import errands
 from runner.agent.script import Scenario
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
@@ -28,5 +29,6 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "report": back.report,
         "infra": back.infra,
         "access-review": back.access_review,
+        "errands": errands,
     }
 )

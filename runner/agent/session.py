@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from runner.agent.chain import Link
+from runner.agent.mcp_client import ToolServers
 from runner.agent.progress import Progress, Watch
-from runner.agent.tools import Binding, bind
+from runner.agent.tools import ArgumentCheck
 from runner.control import runs
+from runner.control.ancestry import Above
 from runner.control.core import Core
-from runner.control.prices import ModelPrice
 from runner.control.registry import Registry
 from runner.control.runs import Run
 from runner.control.store import Transaction
@@ -23,7 +25,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, kw_only=True)
 class Pacing:
-    """How patient a run is: tries per turn, seconds between them, and seconds to wait for a wallet.
+    """How patient a run is: tries per turn and model, seconds between them, seconds for one and for a wallet.
 
     Three tries in about two seconds bridge a hiccup of an endpoint; longer outages are for the person.
     """
@@ -31,6 +33,7 @@ class Pacing:
     attempts: int = 3
     backoff_s: tuple[float, ...] = (0.5, 1.5)
     longest_retry_after_s: float = 30.0
+    attempt_timeout_s: float = 120.0  # a hold lives longer: runner.control.wallet.HOLD_LIFETIME
     wallet_wait_s: float = 10.0
     wallet_poll_s: float = 0.1
 
@@ -60,9 +63,13 @@ class Session:
     registry: Registry
     run: Run
     frozen: Frozen
-    price: ModelPrice | None
+    links: tuple[Link, ...]
+    bindings: Mapping[str, ArgumentCheck]
+    servers: ToolServers
     watch: Watch
     pacing: Pacing
+    is_streaming: bool = False
+    above: tuple[Above, ...] = ()  # the runs it works for, nearest first
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     turn_count: int = 0
     tool_call_count: int = 0
@@ -78,9 +85,9 @@ class Session:
         """Name under which this process holds the lease."""
         return self.control.presence.owner
 
-    def binding(self, tool: FrozenTool) -> Binding:
-        """The loaded function of a tool. Raises ToolUnusable."""
-        return bind(tool.name, tool.function)
+    def binding(self, tool: FrozenTool) -> ArgumentCheck:
+        """The check of an offered tool's arguments, and for a function what to call."""
+        return self.bindings[tool.name]
 
     async def write(self, change: Callable[[Transaction], Answer], *, attempt: int | None = None) -> Answer:
         """One transaction under the lease. Raises LeaseLost when another worker has the run now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Answer = TypeVar("Answer")
 
@@ -29,10 +29,11 @@ async def off_loop(function: Callable[..., Answer], /, **arguments: object) -> A
         if error is not None:
             done.set_exception(error)
         else:
-            done.set_result(answer)  # type: ignore[arg-type]  # None only where the function gave it
+            done.set_result(cast(Answer, answer))  # None only where the function gave it
 
     def work() -> None:
-        answer, error = None, None
+        answer: Answer | None = None
+        error: BaseException | None = None
         try:
             answer = function(**arguments)
         except (SystemExit, KeyboardInterrupt, StopIteration) as end:

@@ -9,50 +9,50 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pydantic_ai.exceptions import ApprovalRequired, ModelRetry, ToolFailed
 from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.tools import ToolDenied
 
+from runner.agent import routes
+from runner.agent.call_rules import No, refusal
+from runner.agent.mcp_client import OutcomeUnknown
 from runner.agent.progress import ToolDone
+from runner.agent.results import bounded
 from runner.agent.session import Session
 from runner.agent.tools import (
-    IDEMPOTENCY_KEY,
+    ArgumentCheck,
     Arguments,
-    Binding,
+    CallRefused,
     InvalidArguments,
+    ToolSaysRetry,
     UpstreamError,
 )
-from runner.control import approvals, journal
+from runner.control import approvals, delegation, journal
 from runner.control.approvals import PauseReason, Request, needs_person
 from runner.control.journal import Call, End, ErrorClass
 from runner.control.store import Transaction
 from runner.control.versions import FrozenTool
 
-# Executes the tool function; the result comes as JSON text (see runner.agent.govern).
-Handler = Callable[[dict[str, object]], Awaitable[object]]
-
 # Longer error texts of tools only cost tokens.
 _LONGEST_ERROR = 500
+# A tool that is given up on may tell its service so.
+_CANCEL_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """A call that waits for a person, and why."""
+    """A call that waits for a person or for a delegate, and why."""
 
     call: Call
     tool: FrozenTool
     pause_reason: PauseReason
 
 
-class ToolSaysRetry(Exception):
-    """A tool asked the model to try again with other arguments."""
-
-
 class ToolGate:
-    """Admits, executes and records the tool calls of one session; ``pending`` ones wait for a person."""
+    """Admits, executes and records the tool calls of one session; ``pending`` ones wait."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -77,10 +77,10 @@ class ToolGate:
             raise ModelRetry(f"Arguments of {part.tool_name} do not fit: {checked.problem}")
         return dict(checked.values)
 
-    async def execute(self, part: ToolCallPart, arguments: dict[str, object], handler: Handler) -> object:
+    async def execute(self, part: ToolCallPart, arguments: dict[str, object]) -> object:
         """Execute a call once, replay it, deny it, or let it wait.
 
-        Raises ApprovalRequired when a person has to decide first, ToolFailed with the text for the model.
+        Raises ApprovalRequired when it waits for a person or a delegate, ToolFailed when it did not work.
         """
         call, tool = self._calls[part.tool_call_id], self._tool(part.tool_name)
         if call.state == "finished":
@@ -91,35 +91,53 @@ class ToolGate:
             text = (
                 "The arguments differ from those that were asked for and recorded, so nothing was executed."
             )
-            await self._finish(call, End(outcome="refused", result=text, refusal_rule="arguments-changed"))
-            return ToolDenied(text)
+            return await self._refuse(call, No(rule="arguments-changed", sentence=text))
+        if call.state == "requested" and (no := await refusal(self._session, tool)) is not None:
+            return await self._refuse(call, no)
+        if tool.home == "delegate":
+            return await self._delegate(call, tool, checked)
         if call.state == "started" and (tool.approval or not self._is_repeatable(tool)):
-            return await self._decided(call, tool, checked, handler, "unknown_outcome")
+            return await self._decided(call, tool, checked, "unknown_outcome")
         if tool.approval and needs_person(tool.approval, checked.plain):
-            return await self._decided(call, tool, checked, handler, "approval")
+            return await self._decided(call, tool, checked, "approval")
         if not self._is_repeatable(tool):
             await self._session.write(lambda tx: journal.start(tx, self._session.run.run_id, call))
-        return await self._run(call, tool, checked, handler)
+        return await self._run(call, tool, checked)
 
-    async def fail(self, part: ToolCallPart, error: Exception) -> ToolFailed:
-        """Record that the tool raised ``error``; returns what the model is told."""
-        text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
-        end = End(
-            outcome="failed",
-            result=text,
-            error_class=_error_class(error),
-            error_type=type(error).__name__,
-            duration_ns=self._duration(part.tool_call_id),
-            approval_id=self._approval_id(part.tool_call_id),
-        )
-        await self._finish(self._calls[part.tool_call_id], end)
-        return ToolFailed(text)
+    async def _refuse(self, call: Call, no: No) -> ToolDenied:
+        """By a rule: what was not started was not executed; what was started has an unknown outcome."""
+        if no.is_outage and call.state == "requested":
+            end = End(outcome="failed", result=no.sentence, error_class="upstream", error_type="ServerDown")
+        else:
+            end = End(
+                outcome="unknown" if call.state == "started" else "refused",
+                result=no.sentence,
+                refusal_rule=no.rule,
+                reason=no.sentence,
+            )
+        await self._finish(call, end)
+        if end.outcome == "failed":
+            raise ToolFailed(no.sentence)
+        return ToolDenied(no.sentence)
+
+    # A delegate's run
+
+    async def _delegate(self, call: Call, tool: FrozenTool, checked: Arguments) -> object:
+        """Begin the delegate's run once, then wait for its end, which finishes this call."""
+        session = self._session
+        if call.state == "requested":
+            task = str(checked.values["task"])
+            begun = await session.write(
+                lambda tx: delegation.begin(session.control, tx, session.run, call, tool.place, task)
+            )
+            if begun.rule is not None:
+                return await self._refuse(call, No(rule=begun.rule, sentence=begun.sentence))
+        self.pending[call.call_index] = Pending(call=call, tool=tool, pause_reason="delegate")
+        raise ApprovalRequired()
 
     # A person's decision
 
-    async def _decided(
-        self, call: Call, tool: FrozenTool, checked: Arguments, handler: Handler, why: PauseReason
-    ) -> object:
+    async def _decided(self, call: Call, tool: FrozenTool, checked: Arguments, why: PauseReason) -> object:
         session = self._session
         with session.control.store.read() as connection:
             request = approvals.of_call(connection, session.run.run_id, call.call_index)
@@ -130,7 +148,7 @@ class ToolGate:
             raise ApprovalRequired()
         if request.status in ("rejected", "expired"):
             return await self._deny(call, request, why)
-        return await self._use(call, tool, checked, handler, request)
+        return await self._use(call, tool, checked, request)
 
     async def _deny(self, call: Call, request: Request, why: PauseReason) -> ToolDenied:
         said = f": {request.reason}" if request.reason else "."
@@ -150,10 +168,11 @@ class ToolGate:
         await self._finish(call, end)
         return ToolDenied(text)
 
-    async def _use(
-        self, call: Call, tool: FrozenTool, checked: Arguments, handler: Handler, request: Request
-    ) -> object:
+    async def _use(self, call: Call, tool: FrozenTool, checked: Arguments, request: Request) -> object:
         session = self._session
+        # Between the decision and now the person may have left, or the server changed.
+        if (no := await refusal(session, tool)) is not None:
+            return await self._refuse(call, no)
         changed = approvals.plain(request.changed_arguments)
         used = checked if changed is None else self._binding(tool.name).check(changed)
 
@@ -168,55 +187,68 @@ class ToolGate:
         is_valid = await session.write(change)
         if not is_valid or isinstance(used, InvalidArguments):
             text = "The approval does not cover this call: it was used before, or for other arguments."
-            await self._finish(call, End(outcome="refused", result=text, refusal_rule="approval-not-valid"))
-            return ToolDenied(text)
+            return await self._refuse(call, No(rule="approval-not-valid", sentence=text))
         self._calls[call.tool_call_id] = replace(call, arguments_digest=used.digest)
         await session.flush()  # the consumed approval is in the log before the effect
-        return await self._run(self._calls[call.tool_call_id], tool, used, handler, request.approval_id)
+        return await self._run(self._calls[call.tool_call_id], tool, used, request.approval_id)
 
     # Execution
 
     async def _run(
-        self,
-        call: Call,
-        tool: FrozenTool,
-        checked: Arguments,
-        handler: Handler,
-        approval_id: str | None = None,
+        self, call: Call, tool: FrozenTool, checked: Arguments, approval_id: str | None = None
     ) -> object:
         self._begun[call.tool_call_id] = time.monotonic_ns()
-        values = dict(checked.values)
-        if self._binding(tool.name).takes_idempotency_key:
-            values[IDEMPOTENCY_KEY] = f"{self._session.run.run_id}:{call.call_index}"
+        task = asyncio.ensure_future(routes.execute(self._session, call, tool, checked.values))
         try:
-            text = str(await asyncio.wait_for(handler(values), tool.timeout_s))
-        except TimeoutError:
-            return await self._timed_out(call, tool, approval_id)
+            await asyncio.wait({task}, timeout=tool.timeout_s)
+        finally:
+            task.cancel()  # an ended task does not mind
+        if not task.done():
+            await asyncio.wait({task}, timeout=_CANCEL_S)
+            return await self._broken_off(call, tool, approval_id, None)
+        error = task.exception()
+        if isinstance(error, CallRefused):
+            return await self._refuse(call, No(rule=error.rule, sentence=str(error)))
+        if isinstance(error, OutcomeUnknown):
+            return await self._broken_off(call, tool, approval_id, error)
+        if error is not None:
+            raise await self._failed(call, error, approval_id) from error
+        result = bounded(task.result())
         end = End(
             outcome="succeeded",
-            result=text,
+            result=result.text,
             approval_id=approval_id,
             duration_ns=self._duration(call.tool_call_id),
+            content_sha256=result.whole_sha256,
         )
         await self._finish(call, end)
-        return json.loads(text)
+        return json.loads(result.text)
 
-    async def _timed_out(self, call: Call, tool: FrozenTool, approval_id: str | None) -> object:
+    async def _broken_off(
+        self, call: Call, tool: FrozenTool, approval_id: str | None, error: Exception | None
+    ) -> object:
+        """No answer in time (then without ``error``), or none that can be read."""
         if not self._is_repeatable(tool):
             # It may have taken effect: a person has to look.
             self.pending[call.call_index] = Pending(call=call, tool=tool, pause_reason="unknown_outcome")
             raise ApprovalRequired()
-        text = f"{tool.name} did not answer within {tool.timeout_s:g} s."
+        if error is None:
+            error = TimeoutError(f"{tool.name} did not answer within {tool.timeout_s:g} s.")
+        raise await self._failed(call, error, approval_id)
+
+    async def _failed(self, call: Call, error: BaseException, approval_id: str | None) -> ToolFailed:
+        """Record that the tool raised ``error``; what the model is told."""
+        text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
         end = End(
             outcome="failed",
             result=text,
-            error_class="timeout",
-            error_type="TimeoutError",
-            approval_id=approval_id,
+            error_class=_error_class(error),
+            error_type=type(error).__name__,
             duration_ns=self._duration(call.tool_call_id),
+            approval_id=approval_id,
         )
         await self._finish(call, end)
-        raise ToolFailed(text)
+        return ToolFailed(text)
 
     async def _finish(self, call: Call, end: End) -> None:
         session = self._session
@@ -240,13 +272,6 @@ class ToolGate:
             return True
         return tool.effect == "write" and self._binding(tool.name).takes_idempotency_key
 
-    def _approval_id(self, tool_call_id: str) -> str | None:
-        session = self._session
-        call = self._calls[tool_call_id]
-        with session.control.store.read() as connection:
-            request = approvals.of_call(connection, session.run.run_id, call.call_index)
-        return request.approval_id if request else None
-
     def _duration(self, tool_call_id: str) -> int | None:
         begun = self._begun.get(tool_call_id)
         return None if begun is None else time.monotonic_ns() - begun
@@ -256,7 +281,7 @@ class ToolGate:
         assert tool is not None  # only tools of the version are offered, so only they come here
         return tool
 
-    def _binding(self, name: str) -> Binding:
+    def _binding(self, name: str) -> ArgumentCheck:
         return self._session.binding(self._tool(name))
 
 
@@ -270,7 +295,7 @@ def _replayed(call: Call) -> object:
     return ToolDenied(text)
 
 
-def _error_class(error: Exception) -> ErrorClass:
+def _error_class(error: BaseException) -> ErrorClass:
     if isinstance(error, ToolSaysRetry):
         return "invalid_args"
     if isinstance(error, TimeoutError):

@@ -16,7 +16,6 @@ from functools import lru_cache
 from importlib import import_module
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import to_jsonable_python
 
 from runner.errors import ToolUnusable
 
@@ -29,6 +28,18 @@ class UpstreamError(Exception):
 
 class NotThere(UpstreamError):
     """For tools to raise: the thing asked for does not exist at the service behind the tool."""
+
+
+class ToolSaysRetry(Exception):
+    """A tool asked the model to try again with other arguments."""
+
+
+class CallRefused(Exception):
+    """A rule said no while the call was being made, and nothing happened; ``rule`` is its id."""
+
+    def __init__(self, rule: str, sentence: str):
+        self.rule = rule
+        super().__init__(sentence)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +61,27 @@ class InvalidArguments:
     """Arguments that do not fit the tool; ``problem`` says where and why, in words for model and person."""
 
     problem: str
+
+
+class ArgumentCheck(typing.Protocol):
+    """What every tool has, wherever it is: a name, a description for the model, and a check of arguments."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """True when every try of one call is told apart from other calls by a key."""
+        ...
+
+    def json_schema(self) -> dict[str, object]:
+        """JSON schema of the arguments."""
+        ...
+
+    def check(self, raw: str | Mapping[str, object] | None) -> Arguments | InvalidArguments:
+        """Validate arguments as a model or a person gave them: JSON text or a mapping."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -87,20 +119,25 @@ class Binding:
                 checked = self.model.model_validate(raw or {})
         except ValidationError as error:
             return InvalidArguments(problem=_problem(error))
-        canonical = json.dumps(
-            checked.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-        return Arguments(
-            values={name: getattr(checked, name) for name in self.model.model_fields},
-            canonical=canonical,
-            digest=hashlib.sha256(canonical.encode()).hexdigest(),
-        )
+        values = {name: getattr(checked, name) for name in self.model.model_fields}
+        return arguments_of(values, checked.model_dump(mode="json"))
+
+
+def arguments_of(values: Mapping[str, object], plain: Mapping[str, object]) -> Arguments:
+    """Validated ``values`` and the same as JSON data, with their canonical form and its digest."""
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(canonical.encode("utf-8", "replace")).hexdigest()
+    return Arguments(values=values, canonical=canonical, digest=digest)
 
 
 @lru_cache(maxsize=512)
 def bind(name: str, function: str) -> Binding:
     """The tool ``name`` = ``module:function``. Raises ToolUnusable when it cannot be loaded or typed."""
-    target = _load(name, function)
+    return bound(name, function, _load(name, function))
+
+
+def bound(name: str, function: str, target: Callable[..., object]) -> Binding:
+    """The tool ``name`` that is the loaded ``target``; ``function`` is what errors call it."""
     try:
         hints = typing.get_type_hints(target, include_extras=True)
     except NameError as error:
@@ -132,11 +169,6 @@ def _load(name: str, function: str) -> Callable[..., object]:
     if not callable(target):
         raise ToolUnusable(name, function, f"module {module_name} has no function {attribute}")
     return typing.cast("Callable[..., object]", target)
-
-
-def result_text(result: object) -> str:
-    """A tool's result as JSON text, the form in which it is kept and replayed. Raises ValueError."""
-    return json.dumps(to_jsonable_python(result), ensure_ascii=False)
 
 
 def _problem(error: ValidationError) -> str:

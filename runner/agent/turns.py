@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pydantic_ai.exceptions import (
-    ModelAPIError,
-    ModelConnectionError,
-    ModelRateLimitError,
-    ModelServerError,
-    ModelUnavailableError,
-)
-from pydantic_ai.messages import (
-    ModelMessage,
-    ModelMessagesTypeAdapter,
-    ModelResponse,
-)
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
+from pydantic_ai.models import Model
 
 from ingest.contract import Value
-from runner.agent.answers import Billed, Held, bill, journal_entry, may_be_billed, with_unique_ids
-from runner.agent.progress import TurnDone, WaitsForWallet
+from runner.agent.answers import Billed, Held, bill, journal_entry, with_unique_ids
+from runner.agent.chain import Chain, Link
+from runner.agent.failures import is_of_this_model, is_passing, may_be_billed, retry_after_s
+from runner.agent.progress import TurnDone, TurnText, WaitsForWallet
 from runner.agent.session import Session
 from runner.control import journal, runs, wallet
 from runner.control.journal import Call
-from runner.control.providers import provider_name
 from runner.control.purses import Exhausted, Lower, Purse, Short, next_step, purses_of, shortage
 from runner.control.store import Transaction, envelope
 from runner.control.wallet import Attempt
-from runner.errors import BudgetRefused, PriceUnknown, RunnerError
+from runner.errors import BudgetRefused, ModelUnusable, PriceUnknown, RunnerError
 
 # Chat framing costs a few tokens per message that are not in its text.
 _FRAME_TOKENS = 16
-_RETRYABLE = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelConnectionError)
 
 
 class TurnLimitReached(RunnerError):
@@ -63,9 +54,30 @@ class TurnGate:
         self._session = session
         self._tool_bytes = tool_bytes
         self._held: Held | None = None
-        self._provider = provider_name(session.frozen.model)
+        self._model: Model | None = None
+        self._chain = Chain(session.links)
+        self._chain.tries = session.attempt  # those of a process that died count
+
+    @property
+    def attempt_timeout_s(self) -> float:
+        """How long one attempt may take in all."""
+        return self._session.pacing.attempt_timeout_s
 
     # Before an attempt
+
+    async def model(self) -> Model:
+        """The model of the next attempt. Those that cannot be tried are passed over, each told as an event.
+
+        Raises PriceUnknown or ModelUnusable when none is left.
+        """
+        if self._model is not None:
+            return self._model
+        session = self._session
+        capped = next((purse.wallet_id for purse in self._purses() if not purse.is_unlimited), None)
+        for link, why in self._chain.passed_over(capped):
+            await session.write(functools.partial(self._tell_skipped, link=link, why=why))
+        self._model = self._chain.link.told(self._tell_text if session.is_streaming else None)
+        return self._model
 
     async def hold(self, messages: Sequence[ModelMessage]) -> int:
         """Hold the worst case of the next attempt in every wallet; returns the output bound to send.
@@ -77,9 +89,7 @@ class TurnGate:
         await session.gate()
         if session.turn_count >= session.frozen.max_turns:
             raise TurnLimitReached(session.frozen.max_turns)
-        registry, run = session.registry, session.run
-        now = session.control.store.clock()
-        purses = tuple(purses_of(registry, run.agent_id, run.team_id, run.run_id, now))
+        purses = self._purses()
         input_tokens = self._input_bound(messages)
         wanted = session.frozen.max_output_tokens
         tried, deadline = wanted, time.monotonic() + session.pacing.wallet_wait_s
@@ -90,17 +100,10 @@ class TurnGate:
             tried = await self._after_shortage(short, input_tokens, wanted, tried, deadline)
 
     async def _try_to_hold(self, purses: tuple[Purse, ...], input_tokens: int, output: int) -> Short | None:
-        session = self._session
-        capped = next((purse for purse in purses if not purse.is_unlimited), None)
-        if session.price is None and capped is not None:
-            raise PriceUnknown(session.frozen.requested_model, capped.wallet_id)
-        amount = session.price.worst_nano_usd(input_tokens, output) if session.price else 0
+        session, link = self._session, self._chain.link
+        amount = link.price.worst_nano_usd(input_tokens, output) if link.price else 0
         attempt = session.attempt + 1
-        turn: dict[str, Value] = {
-            "provider_name": self._provider,
-            "requested_model": session.frozen.requested_model,
-            "hold_nano_usd": amount if session.price else None,
-        }
+        turn: dict[str, Value] = {**_named(link), "hold_nano_usd": amount if link.price else None}
 
         def change(tx: Transaction) -> Short | None:
             short = wallet.take(
@@ -118,7 +121,9 @@ class TurnGate:
         short = await session.write(change, attempt=attempt)
         if short is None:
             session.attempt = attempt
+            self._chain.tries += 1
             self._held = Held(
+                link=link,
                 purses=purses,
                 amount_nano_usd=amount,
                 attempt=attempt,
@@ -131,13 +136,14 @@ class TurnGate:
         self, short: Short, input_tokens: int, wanted: int, tried: int, deadline: float
     ) -> int:
         session = self._session
-        assert session.price is not None  # without a price nothing is held, so nothing can be short
+        price = self._chain.link.price
+        assert price is not None  # without a price nothing is held, so nothing can be short
         has_waited = time.monotonic() >= deadline
-        step = next_step(short, session.price, input_tokens, wanted, tried, has_waited=has_waited)
+        step = next_step(short, price, input_tokens, wanted, tried, has_waited=has_waited)
         if isinstance(step, Lower):
             return step.output_tokens
         if isinstance(step, Exhausted):
-            need = session.price.worst_nano_usd(input_tokens, wanted)
+            need = price.worst_nano_usd(input_tokens, wanted)
             reason, advice = shortage(short, need, session.registry.company.time_zone)
             rule = "wallet-busy" if step.is_held_by_others else "wallet-exhausted"
             raise BudgetRefused(short.purse.wallet_id, rule, f"Run stopped: {reason}. {advice}")
@@ -146,6 +152,13 @@ class TurnGate:
         await asyncio.sleep(session.pacing.wallet_poll_s)
         session.stopwatch.skip(time.monotonic_ns() - begun)
         return tried
+
+    def _purses(self) -> tuple[Purse, ...]:
+        session = self._session
+        run, now = session.run, session.control.store.clock()
+        return tuple(
+            purses_of(session.registry, run.agent_id, run.team_id, run.run_id, now, session.above)
+        )
 
     def _input_bound(self, messages: Sequence[ModelMessage]) -> int:
         """Upper bound of input tokens: a token is at least one byte of what is sent."""
@@ -162,7 +175,7 @@ class TurnGate:
         """
         session, held = self._session, self._take_held()
         response = with_unique_ids(response)
-        billed = bill(response, held, session.price)
+        billed = bill(response, held)
         calls = [journal_entry(session, place, part) for place, part in enumerate(response.tool_calls)]
         messages = ModelMessagesTypeAdapter.dump_json([*history, response]).decode()
         turn_index = session.turn_count
@@ -187,6 +200,7 @@ class TurnGate:
 
         await session.write_checkpoint(change)
         session.turn_count, session.attempt = turn_index + 1, 0
+        self._chain.tries = 0
         session.tool_call_count += len(calls)
         self._watch(turn_index, held, billed, response)
         if calls:
@@ -194,12 +208,12 @@ class TurnGate:
         ended = (replace(call, state="finished") if end else call for call, end in calls)
         return Settled(response=response, calls=tuple(ended))
 
-    async def fail(self, error: Exception) -> bool:
-        """Settle a failed attempt; True when the turn should be tried again (after the pause made here)."""
+    async def fail(self, error: Exception) -> Model | None:
+        """Settle a failed attempt; returns the model to try next, after the pause made here, or None."""
         session, held = self._session, self._take_held()
         # A call that broke off after it was sent may have been billed: charged at the hold, cost unknown.
         charged = held.amount_nano_usd if may_be_billed(error) else 0
-        billed = Billed(charged_nano_usd=charged, list_nano_usd=None if charged else 0)
+        billed = Billed(charged_nano_usd=charged, list_nano_usd=None if may_be_billed(error) else 0)
 
         def change(tx: Transaction) -> None:
             runs.add_spend(tx, session.run.run_id, charged)
@@ -216,22 +230,28 @@ class TurnGate:
                 error=type(error).__name__,
             )
         )
-        if not isinstance(error, _RETRYABLE) or session.attempt >= session.pacing.attempts:
-            return False
-        begun = time.monotonic_ns()
-        await asyncio.sleep(self._pause(error))
-        session.stopwatch.skip(time.monotonic_ns() - begun)
-        return True
+        return await self._next_model(error)
 
-    def _pause(self, error: ModelAPIError) -> float:
-        pacing = self._session.pacing
-        backoff = (
-            pacing.backoff_s[min(self._session.attempt, len(pacing.backoff_s)) - 1]
-            if pacing.backoff_s
-            else 0.0
-        )
-        asked = error.retry_after or 0.0
-        return max(backoff, min(asked, pacing.longest_retry_after_s))
+    async def _next_model(self, error: Exception) -> Model | None:
+        session, chain = self._session, self._chain
+        if is_passing(error) and chain.tries < session.pacing.attempts:
+            begun = time.monotonic_ns()
+            await asyncio.sleep(self._pause(error))
+            session.stopwatch.skip(time.monotonic_ns() - begun)
+        elif is_of_this_model(error) and chain.has_next:
+            chain.go_on()
+            self._model = None
+        else:
+            return None
+        try:
+            return await self.model()
+        except (ModelUnusable, PriceUnknown):
+            return None  # the run ends with what this model said
+
+    def _pause(self, error: Exception) -> float:
+        pacing, tries = self._session.pacing, self._chain.tries
+        backoff = pacing.backoff_s[min(tries, len(pacing.backoff_s)) - 1] if pacing.backoff_s else 0.0
+        return max(backoff, min(retry_after_s(error), pacing.longest_retry_after_s))
 
     def _take_held(self) -> Held:
         held, self._held = self._held, None
@@ -256,7 +276,7 @@ class TurnGate:
         response: ModelResponse | None = None,
         error_type: str | None = None,
     ) -> None:
-        session, tokens = self._session, billed.tokens
+        tokens = billed.tokens
         answered: dict[str, Value] = {}
         if response is not None:
             answered = {"served_model": response.model_name, "finish_reason": response.finish_reason}
@@ -271,17 +291,26 @@ class TurnGate:
             }
         tx.emit(
             "turn_finished",
-            {**self._place(held.attempt), **answered},
+            {**self._place(held.attempt), **_named(held.link), **answered},
             text=(response.text or None) if response is not None else None,
             kind="turn",
-            provider_name=self._provider,
-            requested_model=session.frozen.requested_model,
             list_cost_nano_usd=billed.list_nano_usd,
-            price_version=session.price.version if session.price else None,
-            hold_nano_usd=held.amount_nano_usd if session.price else None,
+            price_version=held.link.price.version if held.link.price else None,
+            hold_nano_usd=held.amount_nano_usd if held.link.price else None,
             duration_ns=time.monotonic_ns() - held.begun_ns,
             error_type=error_type,
         )
+
+    def _tell_skipped(self, tx: Transaction, *, link: Link, why: ModelUnusable | PriceUnknown) -> None:
+        place = self._place(self._session.attempt)
+        rule = why.rule if isinstance(why, PriceUnknown) else "model-unusable"
+        wallet_id = why.wallet_id if isinstance(why, PriceUnknown) else None
+        named = {**place, **_named(link)}
+        tx.emit("model_skipped", named, refusal_rule=rule, reason=str(why), wallet_id=wallet_id)
+
+    def _tell_text(self, text: str) -> None:
+        session = self._session
+        session.tell(TurnText(turn_index=session.turn_count, attempt=session.attempt, text=text))
 
     def _place(self, attempt: int) -> dict[str, Value]:
         session = self._session
@@ -300,3 +329,7 @@ class TurnGate:
                 cost_nano_usd=billed.list_nano_usd,
             )
         )
+
+
+def _named(link: Link) -> dict[str, Value]:
+    return {"provider_name": link.provider_name, "requested_model": link.requested_model}

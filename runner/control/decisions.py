@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from runner.agent.tools import Arguments, bind
+from runner.agent.offers import binding_of
+from runner.agent.tools import Arguments
 from runner.control import approvals, runs
 from runner.control.access import Ruling, Target
 from runner.control.approvals import DECISIONS, Decision, Request
@@ -66,7 +67,7 @@ def decide(control: Core, approval_id: str, wish: Wish, *, recorded_via: str | N
         request = find_request(tx.sql, approval_id)
         runs.lock(tx, request.run_id)  # two decisions on one run come one after the other
         frozen = control.version(tx.sql, request.agent_id, request.agent_version).frozen
-        ruling, bound = judge(registry, request, frozen, wish, tx.now)
+        ruling, bound = judge(tx.sql, registry, request, frozen, wish, tx.now)
         if ruling.allowed:
             event_id = approvals.decide(
                 tx,
@@ -100,7 +101,12 @@ def decide(control: Core, approval_id: str, wish: Wish, *, recorded_via: str | N
 
 
 def judge(
-    registry: Registry, request: Request, frozen: Frozen, wish: Wish, now: dt.datetime
+    connection: Connection,
+    registry: Registry,
+    request: Request,
+    frozen: Frozen,
+    wish: Wish,
+    now: dt.datetime,
 ) -> tuple[Ruling, _Bound]:
     """Whether this wish may become the decision, and what it would be bound to."""
     unchanged = _Bound(None, request.arguments_digest)
@@ -114,7 +120,10 @@ def judge(
     if wish.decision != "approved_changed":
         return ruling, unchanged
     tool = frozen.tool(request.tool_name)
-    checked = bind(tool.name, tool.function).check(wish.changed_arguments) if tool else None
+    checked = None
+    if tool is not None:
+        binding = binding_of(connection, request.agent_id, request.agent_version, tool)
+        checked = binding.check(wish.changed_arguments)
     if not isinstance(checked, Arguments):
         problem = checked.problem if checked else f"version has no tool {request.tool_name}"
         return _no("arguments-invalid", f"the changed arguments do not fit the tool: {problem}"), unchanged

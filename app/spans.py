@@ -32,14 +32,17 @@ _READ = (
     "recorded_via",
     "is_demo",
 )
+# Log records tell of calls, never that a run is over: one silent for so long ended with its last call.
+IDLE = dt.timedelta(hours=6)
+IDLE_REASON = "the source states no end: silent for 6 hours"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 Row: TypeAlias = dict[str, object]
 Event: TypeAlias = dict[str, Value]
 
 
-def write_mapped(workspace: Workspace, files: Sequence[Path], target: Path) -> int:
-    """Write the events that the spans in ``files`` mean to ``target``; returns how many there are.
+def write_mapped(workspace: Workspace, files: Sequence[Path], target: Path, *, now: dt.datetime) -> int:
+    """Write the events that the spans in ``files`` mean at ``now`` to ``target``; returns how many there are.
 
     ``target`` has the contract's schema; without spans it is not written. Raises MappingError when the
     aliases of registry.yaml cannot be read, OSError when a file cannot.
@@ -48,7 +51,7 @@ def write_mapped(workspace: Workspace, files: Sequence[Path], target: Path) -> i
     if not spans:
         return 0
     mappings = load_mappings(workspace, team=None, agent=None, mapping_file=None)
-    events = list(_told(spans, mappings))
+    events = list(_told(spans, mappings, now))
     schema = arrow_schema()
     names = schema.names
     rows = [{name: event.get(name) for name in names} for event in events]
@@ -86,10 +89,11 @@ def _arrived(row: Row) -> Arrived:
     )
 
 
-def _told(spans: Iterable[Arrived], mappings: Mappings) -> Iterator[Event]:
+def _told(spans: Iterable[Arrived], mappings: Mappings, now: dt.datetime) -> Iterator[Event]:
     """The events of all runs: who asked, turns and calls, totals where only those are known, and the end."""
     tables = mapped_rows(spans)
     turns, calls = _by_run(tables.turns), _by_run(tables.tool_calls)
+    verdicts, approvals = _by_run(tables.verdicts), _by_run(tables.approvals)
     for run in tables.runs.to_pylist():
         run_turns, run_calls = turns.get(run["run_id"], []), calls.get(run["run_id"], [])
         model = next((str(turn["requested_model"]) for turn in run_turns if turn["requested_model"]), "")
@@ -100,7 +104,9 @@ def _told(spans: Iterable[Arrived], mappings: Mappings) -> Iterator[Event]:
             yield from _turn(turn, shared, begun)
         for call in run_calls:
             yield from _call(call, shared, begun)
-        yield from _end(run, shared, begun)
+        yield from (_approval(one, shared, begun) for one in approvals.get(run["run_id"], []))
+        yield from (_verdict(one, shared, begun) for one in verdicts.get(run["run_id"], []))
+        yield from _end(run, shared, begun, now)
 
 
 def _by_run(table: pa.Table) -> dict[str, list[Row]]:
@@ -175,7 +181,23 @@ def _call(call: Row, shared: Event, begun: dt.datetime) -> Iterator[Event]:
         )
 
 
-def _end(run: Row, shared: Event, begun: dt.datetime) -> Iterator[Event]:
+def _approval(approval: Row, shared: Event, begun: dt.datetime) -> Event:
+    columns = _columns(
+        approval, "approval_id", "call_index", "tool_name", "decision", "source_decision", "decider_kind",
+        "person_id",
+    )  # fmt: skip
+    at = _moment(approval["said_at"]) or begun
+    part = str(approval["approval_id"])
+    return _event("approval_reported", part, at, shared, columns | {"approval_rule": "permission"})
+
+
+def _verdict(verdict: Row, shared: Event, begun: dt.datetime) -> Event:
+    columns = _columns(verdict, "outcome_kind", "outcome_name", "is_good", "score_micro")
+    at = _moment(verdict["said_at"]) or begun
+    return _event("outcome_recorded", str(verdict["part"]), at, shared, columns)
+
+
+def _end(run: Row, shared: Event, begun: dt.datetime, now: dt.datetime) -> Iterator[Event]:
     ended = _moment(run["ended_at"])
     counted = _columns(
         run, "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
@@ -186,6 +208,9 @@ def _end(run: Row, shared: Event, begun: dt.datetime) -> Iterator[Event]:
     if ended is not None:
         closing = _columns(run, "end_state", "error_type", "machine_ns")
         yield _event("run_ended", "0", ended, shared, closing)
+    elif run["is_log_only"] and (quiet := _moment(run["last_seen_at"])) and now - quiet >= IDLE:
+        closing = {"end_state": "completed", "reason": IDLE_REASON}
+        yield _event("run_ended", "0", quiet, shared, closing)
 
 
 def _event(event_type: str, part: str, at: dt.datetime, shared: Event, columns: Event) -> Event:

@@ -8,7 +8,14 @@ from typing import Any
 
 from ingest.contract import arrow_schema
 from ingest.dialects.aliases import MAPPING_VERSION
-from ingest.dialects.rows import RUN_SCHEMA, TOOL_CALL_SCHEMA, TURN_SCHEMA, Arrived, mapped_rows
+from ingest.dialects.rows import Arrived, mapped_rows
+from ingest.dialects.schemas import (
+    APPROVAL_SCHEMA,
+    RUN_SCHEMA,
+    TOOL_CALL_SCHEMA,
+    TURN_SCHEMA,
+    VERDICT_SCHEMA,
+)
 from tests.otlp_spans import START, TRACE, agent, chat, span, tool
 
 RUN = [
@@ -44,7 +51,7 @@ def test_the_columns_are_these_and_in_this_order() -> None:
         "source_name dialect requested_at ended_at last_seen_at end_state error_type machine_ns "
         "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_1h_tokens "
         "reasoning_tokens is_cache_in_input reported_cost_nano_usd turn_count tool_call_count "
-        "retrieval_count span_count"
+        "retrieval_count span_count is_log_only"
     )
     assert " ".join(TURN_SCHEMA.names) == (
         "run_id team_id agent_id recorded_via is_demo mapping_version turn_index attempt provider_name "
@@ -106,6 +113,7 @@ def test_a_run_becomes_rows_with_the_words_and_units_of_the_contract() -> None:
         "tool_call_count": 1,
         "retrieval_count": 0,
         "span_count": 3,
+        "is_log_only": False,
     }
     assert {name: turn[name] for name in TURN_SCHEMA.names[6:28]} == {
         "turn_index": 0,
@@ -142,8 +150,14 @@ def test_a_run_becomes_rows_with_the_words_and_units_of_the_contract() -> None:
 
 def test_what_is_no_span_is_left_out_and_nothing_makes_empty_tables() -> None:
     tables = mapped_rows(["", "[1]", '{"a":', "null", stored(span(1))])
-    assert [table.num_rows for table in tables] == [0, 0, 0]
-    assert [table.schema for table in tables] == [RUN_SCHEMA, TURN_SCHEMA, TOOL_CALL_SCHEMA]
+    assert [table.num_rows for table in tables] == [0, 0, 0, 0, 0]
+    assert [table.schema for table in tables] == [
+        RUN_SCHEMA,
+        TURN_SCHEMA,
+        TOOL_CALL_SCHEMA,
+        VERDICT_SCHEMA,
+        APPROVAL_SCHEMA,
+    ]
 
 
 def test_a_run_belongs_to_the_team_that_sent_its_own_span() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 # Stored on every mapped row: which state of this table gave the row its meaning.
-MAPPING_VERSION = "2026-11-22"
+MAPPING_VERSION = "2026-11-22.1"
 
 Field: TypeAlias = Literal[
     "agent_name",

@@ -1,10 +1,4 @@
-"""Runs, turns and tool calls of outside agents as Arrow tables: the source that the warehouse reads.
-
-The columns have the names and units of the event contract (``ingest/events.py``), so that outside and native
-rows meet without translation. Two of them are fixed here: ``input_tokens`` holds the cached tokens
-(``is_cache_in_input`` is true throughout) and ``output_tokens`` holds the reasoning tokens. Columns are only
-added, never renamed or given another meaning; ``mapping_version`` says which alias table made the row.
-"""
+"""Runs, turns, tool calls, verdicts and approvals of outside agents as Arrow tables: what the build reads."""
 
 from __future__ import annotations
 
@@ -17,11 +11,12 @@ import pyarrow as pa
 
 from ingest.dialects.aliases import MAPPING_VERSION
 from ingest.dialects.assemble import Run, ToolCall, Turn, assemble
+from ingest.dialects.said import Decision, Said, Verdict, said_about, said_of
+from ingest.dialects.schemas import APPROVAL_SCHEMA, RUN_SCHEMA, TOOL_CALL_SCHEMA, TURN_SCHEMA, VERDICT_SCHEMA
 from ingest.dialects.spans import MappedSpan, map_span
 from ingest.dialects.stored import stored_spans
 from ingest.dialects.usage import Usage
 
-_TIME = pa.timestamp("us", tz="UTC")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -38,100 +33,14 @@ class Arrived:
 
 
 class MappedTables(NamedTuple):
-    """The three tables of :data:`RUN_SCHEMA`, :data:`TURN_SCHEMA` and :data:`TOOL_CALL_SCHEMA`."""
+    """The tables of the schemas below, in their order."""
 
     runs: pa.Table
     turns: pa.Table
     tool_calls: pa.Table
+    verdicts: pa.Table
+    approvals: pa.Table
 
-
-_SHARED: tuple[tuple[str, pa.DataType], ...] = (
-    ("run_id", pa.string()),  # otel-<trace id>, for a delegated run with its span id behind it
-    ("team_id", pa.string()),  # team of the token that sent it
-    ("agent_id", pa.string()),  # name by which the agent calls itself, else its service, else its root span
-    ("recorded_via", pa.string()),
-    ("is_demo", pa.bool_()),
-    ("mapping_version", pa.string()),
-)
-_USAGE: tuple[tuple[str, pa.DataType], ...] = (
-    ("input_tokens", pa.int64()),  # all input, cached tokens inside
-    ("output_tokens", pa.int64()),  # all output, reasoning inside
-    ("cache_read_tokens", pa.int64()),
-    ("cache_write_tokens", pa.int64()),
-    ("cache_write_1h_tokens", pa.int64()),  # the part of cache_write_tokens that is kept for an hour
-    ("reasoning_tokens", pa.int64()),
-    ("is_cache_in_input", pa.bool_()),  # true
-)
-RUN_SCHEMA = pa.schema(
-    [
-        *_SHARED,
-        ("parent_run_id", pa.string()),
-        ("root_run_id", pa.string()),
-        ("is_delegated", pa.bool_()),
-        ("conversation_id", pa.string()),
-        ("actor_id", pa.string()),  # the person the sender names
-        ("trace_id", pa.string()),
-        ("token_id", pa.string()),
-        ("source_agent", pa.string()),  # agent name as stated, null when none is
-        ("source_domain", pa.string()),  # service name
-        ("source_name", pa.string()),  # name of the run's own span
-        ("dialect", pa.string()),
-        ("requested_at", _TIME),  # start of the run's span, else of its first span
-        ("ended_at", _TIME),  # end of the run's own span; null while that is missing
-        ("last_seen_at", _TIME),  # last time in any span of the run
-        ("end_state", pa.string()),  # completed, failed; null while ended_at is
-        ("error_type", pa.string()),
-        ("machine_ns", pa.int64()),  # duration of the run's own span
-        *_USAGE,  # of the run as a whole, only where no turn of it is known
-        ("reported_cost_nano_usd", pa.int64()),  # as the run's own span states it, likewise
-        ("turn_count", pa.int64()),
-        ("tool_call_count", pa.int64()),
-        ("retrieval_count", pa.int64()),
-        ("span_count", pa.int64()),
-    ]
-)
-TURN_SCHEMA = pa.schema(
-    [
-        *_SHARED,
-        ("turn_index", pa.int64()),
-        ("attempt", pa.int64()),  # 1: senders do not tell retries apart
-        ("provider_name", pa.string()),
-        ("requested_model", pa.string()),
-        ("served_model", pa.string()),
-        ("response_id", pa.string()),
-        ("requested_at", _TIME),
-        ("finished_at", _TIME),
-        *_USAGE,
-        ("reported_cost_nano_usd", pa.int64()),
-        ("finish_reason", pa.string()),
-        ("error_type", pa.string()),
-        ("duration_ns", pa.int64()),
-        ("payload_id", pa.string()),
-        ("trace_id", pa.string()),
-        ("span_id", pa.string()),
-        ("dialect", pa.string()),
-    ]
-)
-TOOL_CALL_SCHEMA = pa.schema(
-    [
-        *_SHARED,
-        ("call_index", pa.int64()),
-        ("turn_index", pa.int64()),
-        ("tool_call_id", pa.string()),
-        ("tool_name", pa.string()),
-        ("called_by", pa.string()),  # agent
-        ("requested_at", _TIME),
-        ("finished_at", _TIME),
-        ("tool_outcome", pa.string()),  # succeeded, failed; a refusal by a person is not visible in spans
-        ("tool_error_class", pa.string()),  # unclassified for a failed call
-        ("error_type", pa.string()),
-        ("duration_ns", pa.int64()),
-        ("payload_id", pa.string()),  # arguments and result
-        ("trace_id", pa.string()),
-        ("span_id", pa.string()),
-        ("dialect", pa.string()),
-    ]
-)
 
 _Row = dict[str, object]
 _Origins = Mapping[tuple[str, str], Arrived]
@@ -144,25 +53,37 @@ def mapped_rows(spans: Iterable[str | Arrived]) -> MappedTables:
     must be in one call.
     """
     mapped: list[MappedSpan] = []
+    said: list[Verdict | Decision] = []
     origins: dict[tuple[str, str], Arrived] = {}
     for span in spans:
         arrived = Arrived(span_json=span) if isinstance(span, str) else span
         for raw in stored_spans(arrived.span_json):
             one = map_span(raw)
             mapped.append(one)
+            said += said_of(raw, one)
             _note(origins, one, arrived)
     runs: list[_Row] = []
     turns: list[_Row] = []
     calls: list[_Row] = []
-    for run in assemble(mapped):
+    verdicts: list[_Row] = []
+    approvals: list[_Row] = []
+    assembled = assemble(mapped)
+    about = said_about(assembled, said)
+    for run in assembled:
         shared = _shared(run, origins)
+        told = about.get(run.run_id) or Said()
+        decisions = {made.tool_call_id: made for made in told.decisions if made.tool_call_id}
         runs.append(shared | _run_row(run, origins))
         turns += [shared | _turn_row(turn, origins) for turn in run.turns]
-        calls += [shared | _call_row(call, origins) for call in run.tool_calls]
+        calls += [shared | _call_row(call, origins, decisions) for call in run.tool_calls]
+        verdicts += [shared | _verdict_row(number, one) for number, one in enumerate(told.verdicts)]
+        approvals += [shared | _approval_row(run, number, one) for number, one in enumerate(told.decisions)]
     return MappedTables(
         pa.Table.from_pylist(runs, RUN_SCHEMA),
         pa.Table.from_pylist(turns, TURN_SCHEMA),
         pa.Table.from_pylist(calls, TOOL_CALL_SCHEMA),
+        pa.Table.from_pylist(verdicts, VERDICT_SCHEMA),
+        pa.Table.from_pylist(approvals, APPROVAL_SCHEMA),
     )
 
 
@@ -197,6 +118,7 @@ def _shared(run: Run, origins: _Origins) -> _Row:
 def _run_row(run: Run, origins: _Origins) -> _Row:
     end_state = None if run.end_ns is None else "failed" if run.is_error else "completed"
     root = run.root
+    members = [turn.span for turn in run.turns] + [call.span for call in run.tool_calls]
     return {
         "parent_run_id": run.parent_run_id,
         "root_run_id": run.root_run_id,
@@ -220,6 +142,7 @@ def _run_row(run: Run, origins: _Origins) -> _Row:
         "tool_call_count": len(run.tool_calls),
         "retrieval_count": run.retrieval_count,
         "span_count": run.span_count,
+        "is_log_only": root is None and all(span.signal == "log" for span in members),
     }
 
 
@@ -246,17 +169,48 @@ def _turn_row(turn: Turn, origins: _Origins) -> _Row:
     }
 
 
-def _call_row(call: ToolCall, origins: _Origins) -> _Row:
+def _call_row(call: ToolCall, origins: _Origins, decisions: Mapping[str, Decision]) -> _Row:
     span = call.span
+    made = decisions.get(span.tool_call_id or "")
+    is_failed = span.is_error
+    outcome = "failed" if is_failed else "succeeded"
+    if made is not None and made.decision == "rejected":  # then it was not executed, whatever its span says
+        outcome, is_failed = ("refused" if made.decider_kind == "policy" else "denied"), False
     return {
         "call_index": call.call_index,
         "turn_index": call.turn_index,
         "tool_call_id": span.tool_call_id,
         "tool_name": span.tool_name or "unknown",
         "called_by": "agent",
-        "tool_outcome": "failed" if span.is_error else "succeeded",
-        "tool_error_class": "unclassified" if span.is_error else None,
+        "tool_outcome": outcome,
+        "tool_error_class": "unclassified" if is_failed else None,
         **_span_columns(span, origins),
+    }
+
+
+def _verdict_row(number: int, verdict: Verdict) -> _Row:
+    return {
+        "outcome_kind": verdict.outcome_kind,
+        "outcome_name": verdict.outcome_name,
+        "is_good": verdict.is_good,
+        "score_micro": verdict.score_micro,
+        "said_at": _at(verdict.place.said_ns),
+        "part": f"{verdict.outcome_name}/{verdict.place.span_id}/{number}",
+    }
+
+
+def _approval_row(run: Run, number: int, made: Decision) -> _Row:
+    calls = {call.span.tool_call_id: call for call in run.tool_calls if call.span.tool_call_id}
+    call = calls.get(made.tool_call_id or "")
+    return {
+        "approval_id": f"{run.run_id}-{made.tool_call_id or number}",
+        "call_index": call.call_index if call else None,
+        "tool_name": made.tool_name or (call.span.tool_name if call else None),
+        "decision": made.decision,
+        "source_decision": made.source_decision,
+        "decider_kind": made.decider_kind,
+        "person_id": made.person_id,
+        "said_at": _at(made.place.said_ns),
     }
 
 

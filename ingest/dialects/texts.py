@@ -24,6 +24,10 @@ _OTHER_CONTENT: frozenset[str] = frozenset(
     {
         "gen_ai.tool.definitions",
         "gen_ai.evaluation.explanation",
+        "annotation.explanation",
+        "annotation.metadata",
+        "evaluation.explanation",
+        "evaluation.metadata",
         "gen_ai.retrieval.documents",
         "gen_ai.retrieval.query.text",
         "ai.prompt.tools",

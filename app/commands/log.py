@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ingest.log.findings import VerifyReport
+    from ingest.workspace import Workspace
 
 LEVEL_HELP = (
     "1: chains and columns · 2: every file, manifest line and payload hashed again · "
@@ -138,30 +140,71 @@ def notarise_log(
             help="Also keep the checkpoint there: a folder, or git:URL#BRANCH; may be given several times.",
         ),
     ] = None,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            help="Go on until stopped: every few seconds sign how far each open writer has come, and the log "
+            "again when something was sealed.",
+        ),
+    ] = None,
 ) -> None:
     """Sign the state of the log. Keep a copy of what this prints where nobody who runs agents can change it.
 
     Refuses, with exit code 1, a log that does not continue the one signed before, and a place that holds
-    another checkpoint of the same size.
+    another checkpoint of the same size; with --every also a writer whose signed events are gone.
     """
-    from ingest.log.checkpoint import VKEY_FILE, notarise
-    from ingest.log.sinks import keep_checkpoint
+    from ingest.log.checkpoint import VKEY_FILE
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
+    _sign(workspace, key, to or [], is_noting_heads=True)
+    typer.echo(f"Auditors need the public key once: {workspace.checkpoint_dir / VKEY_FILE}.", err=True)
+    if every is not None:
+        _sign_for_ever(workspace, key, to or [], every)
+
+
+def _sign_for_ever(workspace: Workspace, key: Path | None, places: list[str], every: float) -> None:
+    """Sign the heads of open writers again and again; a new checkpoint when the manifest has grown."""
+    from ingest.log.heads import HeadNotary, keep_heads
+
+    notary = HeadNotary(workspace, key)
+    size = -1
+    while True:
+        try:
+            signed = notary.sign()
+            for place in places:
+                keep_heads(signed.note, place)
+        except OSError as error:
+            _stop_unreadable("Not signed", error)
+        if size < 0:
+            typer.echo(
+                f"Signing the heads of open writers, now {len(signed.heads)}, every {every:g} s.",
+                err=True,
+            )
+        elif size != signed.checkpoint.size:
+            _sign(workspace, key, places, is_noting_heads=False)
+        size = signed.checkpoint.size
+        time.sleep(every)
+
+
+def _sign(workspace: Workspace, key: Path | None, places: list[str], *, is_noting_heads: bool) -> None:
+    from ingest.log.checkpoint import notarise
+    from ingest.log.sinks import keep_checkpoint
+
     try:
-        done = notarise(workspace, key)
+        done = notarise(workspace, key, is_noting_heads=is_noting_heads)
     except OSError as error:
         _stop_unreadable("Not signed", error)
     typer.echo(done.note, nl=False)
     state = "Signed" if done.is_new else "Nothing new since"
     typer.echo(f"{state}: {done.path} ({done.checkpoint.size} manifest lines).", err=True)
-    for place in to or ():
+    for place in places:
         try:
             typer.echo(f"Kept: {keep_checkpoint(done.note, done.path.name, place)}.", err=True)
         except OSError as error:
             _stop_unreadable(f"Signed, but not kept in {place}", error)
-    typer.echo(f"Auditors need the public key once: {workspace.checkpoint_dir / VKEY_FILE}.", err=True)
 
 
 def recover_log() -> None:

@@ -29,6 +29,7 @@ from ingest.workspace import Workspace
 KEY_VARIABLE = "FLEETBOOK_NOTARY_KEY"
 VKEY_FILE = "notary.vkey"
 SUFFIX = ".checkpoint"
+HEADS_FILE = "open.heads"  # the newest note with heads of open writers
 _SIZE_DIGITS = 12  # so that a listing of the folder is in order
 
 
@@ -51,6 +52,11 @@ def key_path(workspace: Workspace) -> Path:
 def memory_path(key_file: Path) -> Path:
     """Where the notary keeps the last note it signed."""
     return key_file.with_name(key_file.name + ".signed")
+
+
+def heads_memory_path(key_file: Path) -> Path:
+    """Where the notary keeps the last heads it signed."""
+    return key_file.with_name(key_file.name + ".open")
 
 
 def is_key_in_workspace(workspace: Workspace) -> bool:
@@ -82,25 +88,31 @@ def last_signed(key_file: Path, verifier: Verifier) -> Checkpoint | None:
 
 
 def notarise(
-    workspace: Workspace, key_file: Path | None = None, *, clock: Callable[[], dt.datetime] = utc_now
+    workspace: Workspace,
+    key_file: Path | None = None,
+    *,
+    clock: Callable[[], dt.datetime] = utc_now,
+    is_noting_heads: bool = True,
 ) -> Notarised:
     """Note the heads of open writers, then sign the manifest's tree and write the checkpoint.
 
-    The key is made with the first checkpoint. A tree that has not grown gets its last checkpoint again.
-    Raises NotaryRefusal when the tree does not continue the one signed before, NotaryError, OSError.
+    Without ``is_noting_heads`` only what the manifest says is signed. The key is made with the first
+    checkpoint. A tree that has not grown gets its last checkpoint again. Raises NotaryRefusal when the tree
+    does not continue the one signed before, NotaryError, OSError.
     """
     key_file = key_file or key_path(workspace)
     make_folder(workspace.checkpoint_dir)
-    with _alone(key_file):
-        signer = _signer(key_file)
+    with notary_alone(key_file):
+        signer = signer_of(key_file)
         write_file(workspace.checkpoint_dir / VKEY_FILE, f"{signer.verifier.vkey}\n".encode())
         before = last_signed(key_file, signer.verifier)
-        _note_heads(workspace, clock())
+        if is_noting_heads:
+            _note_heads(workspace, clock())
         with Manifest(workspace).frozen() as lines:
             current = len(lines)
             roots = prefix_roots(lines, [current] if before is None else [before.size, current])
         checkpoint = Checkpoint(origin=signer.name, size=current, root=roots[current])
-        _insist_on_continuation(workspace, before, checkpoint, roots)
+        insist_on_continuation(workspace, before, checkpoint, roots)
         path = workspace.checkpoint_dir / f"{checkpoint.size:0{_SIZE_DIGITS}d}{SUFFIX}"
         is_new = before != checkpoint or not path.exists()
         note = signer.sign(checkpoint.text)  # Ed25519 is deterministic: signing again gives the same note
@@ -112,7 +124,7 @@ def notarise(
 
 
 @contextmanager
-def _alone(key_file: Path) -> Iterator[None]:
+def notary_alone(key_file: Path) -> Iterator[None]:
     """One notary at a time for one key."""
     try:
         make_folder(key_file.parent)
@@ -131,7 +143,8 @@ def _alone(key_file: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _signer(key_file: Path) -> Signer:
+def signer_of(key_file: Path) -> Signer:
+    """The notary's key, made when it signs for the first time. Raises NotaryError."""
     if not key_file.exists():
         if memory_path(key_file).exists():
             raise NotaryError(
@@ -167,9 +180,10 @@ def _open_heads(view: View, now: dt.datetime) -> Iterator[Head]:
             )
 
 
-def _insist_on_continuation(
+def insist_on_continuation(
     workspace: Workspace, before: Checkpoint | None, now: Checkpoint, roots: dict[int, bytes]
 ) -> None:
+    """Raise NotaryRefusal unless the tree ``now`` continues ``before``; ``roots`` has both sizes."""
     if before is None or roots.get(before.size) == before.root:
         return
     what = "has fewer lines than" if now.size < before.size else "has other lines than"

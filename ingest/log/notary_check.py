@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingest.errors import NotaryError
 from ingest.log.checkpoint import (
+    HEADS_FILE,
     KEY_VARIABLE,
     checkpoint_files,
     is_key_in_workspace,
@@ -17,6 +18,8 @@ from ingest.log.checkpoint import (
     memory_path,
 )
 from ingest.log.findings import Finding
+from ingest.log.heads import heads_of, remembered_heads
+from ingest.log.manifest import Head
 from ingest.log.merkle import prefix_roots
 from ingest.log.note import Checkpoint, Verifier
 from ingest.workspace import Workspace
@@ -24,17 +27,27 @@ from ingest.workspace import Workspace
 
 @dataclass
 class Signed:
-    """What the checkpoints say: findings, notes, and how many were compared."""
+    """What the checkpoints say, read before the log is: a newer one would speak of lines not looked at.
 
+    ``local`` and ``outside`` are checkpoints by where they come from, ``heads`` are those of open writers.
+    """
+
+    has_key: bool = False
+    local: dict[str, Checkpoint] = field(default_factory=dict)
+    outside: dict[str, Checkpoint] = field(default_factory=dict)
+    remembered: Checkpoint | None = None
+    heads: list[Head] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    count: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many checkpoints were compared."""
+        return len(self.local) + len(self.outside)
 
 
-def check_checkpoints(
-    workspace: Workspace, lines: Sequence[bytes], against: Sequence[Path], vkey: str | None
-) -> Signed:
-    """Compare the manifest's ``lines`` with every checkpoint there is.
+def read_checkpoints(workspace: Workspace, against: Sequence[Path], vkey: str | None) -> Signed:
+    """Read every checkpoint there is: in the workspace, in the notary's memory, and the files ``against``.
 
     Raises NotaryError when ``vkey`` is no key or a file of ``against`` cannot be read: it was not checked.
     """
@@ -46,20 +59,29 @@ def check_checkpoints(
                 f"Not verified: there is no notary key in {workspace.checkpoint_dir} to read the named "
                 "checkpoints with. Add --vkey with the key that came with them."
             )
-        signed.findings.append(_nothing_signed())
         return signed
-    local = dict(_opened(checkpoint_files(workspace), verifier, signed))
-    outside = dict(_opened(against, verifier, signed))
-    remembered = _remembered(workspace, verifier)
-    everything = {**local, **outside, **({"the notary's memory": remembered} if remembered else {})}
+    signed.has_key = True
+    own = [path for path in (workspace.checkpoint_dir / HEADS_FILE,) if path.exists()]
+    signed.local = dict(_opened([*checkpoint_files(workspace), *own], verifier, signed))
+    signed.outside = dict(_opened(against, verifier, signed))
+    signed.remembered = _remembered(workspace, verifier)
+    signed.heads += remembered_heads(key_path(workspace), verifier)
+    return signed
+
+
+def check_checkpoints(workspace: Workspace, lines: Sequence[bytes], signed: Signed) -> None:
+    """Compare the manifest's ``lines`` with ``signed``, and add what is found to it."""
+    if not signed.has_key:
+        signed.findings.append(_nothing_signed())
+        return
+    memory = {"the notary's memory": signed.remembered} if signed.remembered else {}
+    everything = {**signed.local, **signed.outside, **memory}
     roots = prefix_roots(lines, {checkpoint.size for checkpoint in everything.values()})
     for name, checkpoint in everything.items():
         signed.findings += _compared(name, checkpoint, len(lines), roots.get(checkpoint.size))
-    signed.count = len(local) + len(outside)
-    newest = max((checkpoint.size for checkpoint in local.values()), default=-1)
+    newest = max((checkpoint.size for checkpoint in signed.local.values()), default=-1)
     signed.findings += _newest_missing(newest, everything)
     signed.notes += _notes(workspace, len(lines), newest)
-    return signed
 
 
 def _opened(files: Sequence[Path], verifier: Verifier, signed: Signed) -> Iterator[tuple[str, Checkpoint]]:
@@ -71,7 +93,9 @@ def _opened(files: Sequence[Path], verifier: Verifier, signed: Signed) -> Iterat
                 f"Not verified: {file} cannot be read ({error}). Name a checkpoint file."
             ) from error
         try:
-            yield str(file), Checkpoint.parse(verifier.open(note))
+            text = verifier.open(note)
+            yield str(file), Checkpoint.parse(text)
+            signed.heads += heads_of(text)
         except NotaryError as error:
             signed.findings.append(
                 Finding(code="checkpoint_invalid", object=f"checkpoint {file}", detail=str(error))

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from ingest.contract import SCHEMA_VERSION, arrow_schema, rfc3339
 from ingest.errors import SegmentError
 from ingest.events import ENVELOPE_NAMES, TYPE_BY_NAME
-from ingest.log.disk import file_sha256, make_folder, publish, sync_folder
+from ingest.log.disk import file_sha256, make_folder, publish
 from ingest.log.manifest import Manifest, Segment
 from ingest.log.wal import ChainReader, Chunk, WalName, insist_on_all
 from ingest.workspace import Workspace
@@ -163,8 +163,7 @@ def seal(
     final = workspace.lake_dir / name
     make_folder(final.parent)
     digest, size = file_sha256(temporary), temporary.stat().st_size
-    publish(temporary, final)
-    sync_folder(workspace.lake_dir)
+    publish(temporary, final)  # the old name may come back after a power cut: recovery sweeps it
     segment = Segment(
         writer_id=writer_id,
         first_seq=first_seq,

@@ -12,7 +12,7 @@ from ingest.errors import NotaryError, SegmentError
 from ingest.log.findings import LEVELS, Finding, VerifyReport
 from ingest.log.lake import SealedFile, last_pruned, pruned_too_early
 from ingest.log.manifest import Entry, Head, decode_entry
-from ingest.log.notary_check import check_checkpoints
+from ingest.log.notary_check import check_checkpoints, read_checkpoints
 from ingest.log.payload_check import check_payloads
 from ingest.log.rows import ChainCheck, LogEvent
 from ingest.log.sealed_check import check_sealed_file
@@ -46,9 +46,11 @@ def verify(
             "Add --against FILE with a checkpoint from where your notary sends them."
         )
     findings: list[Finding] = []
+    signed = read_checkpoints(workspace, against, vkey)
     with texts_kept(workspace), look(workspace, lambda lines: _readable_entries(lines, findings)) as view:
-        checks = _check_sealed_files(workspace, view, level)
-        checks += _check_open_files(view, findings)
+        heads = [*(entry for entry in view.entries if isinstance(entry, Head)), *signed.heads]
+        checks = _check_sealed_files(workspace, view, heads, level)
+        checks += _check_open_files(view, heads, findings)
         findings += [finding for check in checks for finding in check.findings]
         log_events = [event for check in checks for event in check.log_events]
         findings += _check_manifest_chains(view)
@@ -56,9 +58,9 @@ def verify(
             Finding(code="record_contradicts", object=f"file {file}", detail=detail)
             for file, detail in view.sealed.problems
         ]
-        findings += _check_writer_ends(view, checks, log_events)
+        findings += _check_writer_ends(view, heads, checks, log_events)
         findings += _check_unknown_files(view)
-        signed = check_checkpoints(workspace, view.lines, against, vkey)
+        check_checkpoints(workspace, view.lines, signed)
         findings += signed.findings
         findings += [
             Finding(code="pruned_too_early", object=f"file {file}", detail=detail)
@@ -109,16 +111,17 @@ def _readable_entries(lines: Sequence[bytes], findings: list[Finding]) -> list[E
     return entries
 
 
-def _noted_heads(view: View) -> dict[str, dict[int, str]]:
+def _noted_heads(heads: Sequence[Head]) -> dict[str, dict[int, str]]:
     noted: dict[str, dict[int, str]] = defaultdict(dict)
-    for entry in view.entries:
-        if isinstance(entry, Head):
-            noted[entry.writer_id][entry.seq] = entry.head
+    for head in heads:
+        noted[head.writer_id][head.seq] = head.head
     return noted
 
 
-def _check_sealed_files(workspace: Workspace, view: View, level: int) -> list[ChainCheck]:
-    noted = _noted_heads(view)
+def _check_sealed_files(
+    workspace: Workspace, view: View, heads: Sequence[Head], level: int
+) -> list[ChainCheck]:
+    noted = _noted_heads(heads)
 
     def check(file: SealedFile) -> list[ChainCheck]:
         return check_sealed_file(workspace.lake_dir, file, noted, is_hashed=level >= 2)
@@ -127,8 +130,8 @@ def _check_sealed_files(workspace: Workspace, view: View, level: int) -> list[Ch
         return [found for checks in pool.map(check, view.sealed.files) for found in checks]
 
 
-def _check_open_files(view: View, findings: list[Finding]) -> list[ChainCheck]:
-    noted = _noted_heads(view)
+def _check_open_files(view: View, heads: Sequence[Head], findings: list[Finding]) -> list[ChainCheck]:
+    noted = _noted_heads(heads)
     checks: list[ChainCheck] = []
     for file, reader in open_readers(view):
         name = f"file {file.name.path(Path('wal'))}"
@@ -193,7 +196,7 @@ class _End:
 
 
 def _check_writer_ends(
-    view: View, checks: Sequence[ChainCheck], log_events: Sequence[LogEvent]
+    view: View, heads: Sequence[Head], checks: Sequence[ChainCheck], log_events: Sequence[LogEvent]
 ) -> Iterator[Finding]:
     """Every writer is open, closed by its own last event, or recovered; anything else has lost its tail."""
     ends: dict[str, _End] = defaultdict(_End)
@@ -206,9 +209,8 @@ def _check_writer_ends(
         end.next_seq = max(end.next_seq, segment.last_seq + 1)
         # The event that records a recovery may be pruned before the events of the recovered writer.
         end.is_ended = end.is_ended or (segment.is_recovered and bool(view.sealed.prunes))
-    for entry in view.entries:
-        if isinstance(entry, Head):
-            ends[entry.writer_id].noted_seq = max(ends[entry.writer_id].noted_seq, entry.seq)
+    for head in heads:
+        ends[head.writer_id].noted_seq = max(ends[head.writer_id].noted_seq, head.seq)
     for name in view.line_files:
         ends[name.writer_id].is_ended = True
     for writer_id, last_seq in last_pruned(view.sealed).items():

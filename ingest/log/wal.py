@@ -22,6 +22,7 @@ WRITER_LABEL = b"fleetbook/writer/v1\0"
 SUFFIX = ".wal"
 _BLOCK_BYTES = 8 << 20
 _HASH_CHARACTERS = 64
+LINE_FRAME_BYTES = _HASH_CHARACTERS + 2  # of a line beside its body: chain value, space, LF
 
 
 def first_head(writer_id: str) -> bytes:
@@ -140,9 +141,9 @@ class Chunk:
     bodies: list[bytes]
 
 
-def complete_lines(fd: int, size: int) -> Iterator[list[bytes]]:
-    """The finished lines in the first ``size`` bytes of ``fd``, without LF, block by block."""
-    offset = 0
+def complete_lines(fd: int, size: int, start: int = 0) -> Iterator[list[bytes]]:
+    """The finished lines in the bytes ``start`` to ``size`` of ``fd``, without LF, block by block."""
+    offset = start
     rest = b""
     while offset < size:
         block = os.pread(fd, min(_BLOCK_BYTES, size - offset), offset)
@@ -167,10 +168,14 @@ class ChainReader:
         self.head = head
         self.valid_bytes = 0
 
+    def resume(self, valid_bytes: int, next_seq: int, head: bytes) -> None:
+        """Begin where an earlier reader of the same file ended."""
+        self.valid_bytes, self.next_seq, self.head = valid_bytes, next_seq, head
+
     def chunks(self, row_count: int) -> Iterator[Chunk]:
         """Chunks of about ``row_count`` rows (a block more at most)."""
         chunk = Chunk(first_seq=self.next_seq, hashes=[], bodies=[])
-        for lines in complete_lines(self._fd, self.size):
+        for lines in complete_lines(self._fd, self.size, self.valid_bytes):
             is_whole = self._take(lines, chunk)
             if len(chunk.bodies) >= row_count or (chunk.bodies and not is_whole):
                 yield chunk

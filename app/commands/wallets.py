@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from rich.console import Console
-    from rich.table import Table
 
     from runner.control.balances import Balance
     from runner.control.raises import Raise
@@ -56,73 +55,57 @@ def wallets(context: typer.Context) -> None:
     if not found:
         console.print("No wallets are declared: add them under budgets in registry.yaml.", markup=False)
         return
-    console.print(_table(found, registry.company.time_zone))
+    width = max(len(one.purse.wallet_id) for one in found)
     for balance in found:
-        _print_notes(console, balance, registry.company.time_zone)
+        _print_balance(console, balance, width)
+        for note in _notes(balance, registry.company.time_zone):
+            console.print(f"{'':<{width}}  {note}", style="yellow", markup=False, soft_wrap=True)
     for one in open_raises:
         _print_raise(console, registry, one)
 
 
-def _table(found: list[Balance], time_zone: str) -> Table:
-    from rich.table import Table
-
+def _print_balance(console: Console, one: Balance, width: int) -> None:
     from runner.control.purses import usd_text
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("wallet")
-    for name in ("cap", "spent", "held", "free", "unknown", "used"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("empty on")
-    table.add_column("passed", justify="right")
-    for one in found:
-        cap, free, share = one.cap_nano_usd, one.free_nano_usd, one.used_share
-        table.add_row(
-            one.purse.wallet_id,
-            "unlimited" if cap is None else usd_text(cap),
-            usd_text(one.spent_nano_usd),
-            usd_text(one.held_nano_usd),
-            "–" if free is None else usd_text(free),
-            usd_text(one.unknown_nano_usd),
-            "–" if share is None else f"{share:.0%}",
-            _day(one, time_zone),
-            f"{one.threshold_percent} %" if one.threshold_percent else "–",
-        )
-    return table
+    cap, free, share = one.cap_nano_usd, one.free_nano_usd, one.used_share
+    facts = [
+        "unlimited" if cap is None else f"{usd_text(one.spent_nano_usd)} of {usd_text(cap)} spent",
+        f"{usd_text(one.held_nano_usd)} held",
+        f"{usd_text(one.unknown_nano_usd)} unknown",
+    ]
+    if cap is None:
+        facts.insert(1, f"{usd_text(one.spent_nano_usd)} spent")
+    if free is not None:
+        facts.append(f"{usd_text(free)} free")
+    if share is not None:
+        facts.append(f"{share:.0%} used")
+    console.print(f"{one.purse.wallet_id:<{width}}  {' · '.join(facts)}", markup=False, soft_wrap=True)
 
 
-def _day(one: Balance, time_zone: str) -> str:
-    """The projected day, or that the window ends before; – while too little is known."""
+def _notes(one: Balance, time_zone: str) -> list[str]:
+    """What a reader should notice about a wallet, as lines."""
     from zoneinfo import ZoneInfo
 
-    from runner.control.tables import FAR_FUTURE
-
-    if one.projected_at is None:
-        return "–"
-    if one.projected_at >= one.purse.window_end != FAR_FUTURE:
-        return "not in this window"
-    return one.projected_at.astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%d %H:%M")
-
-
-def _print_notes(console: Console, one: Balance, time_zone: str) -> None:
-    from zoneinfo import ZoneInfo
-
+    from runner.control.forecast import is_worth_telling
     from runner.control.purses import usd_text
 
-    wallet_id = one.purse.wallet_id
+    def local(moment: dt.datetime) -> str:
+        return moment.astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%d %H:%M")
+
+    notes = []
     if one.purse.is_unlimited:
-        console.print(f"{wallet_id} is unlimited: {one.purse.reason}", markup=False, soft_wrap=True)
+        notes.append(f"unlimited because: {one.purse.reason}")
+    if one.threshold_percent:
+        notes.append(f"{one.threshold_percent} % passed")
+    if one.projected_at is not None and is_worth_telling(one.projected_at, one.purse.window_end, one.now):
+        notes.append(f"empty on {local(one.projected_at)}, if spent as fast as so far")
     if one.raised_nano_usd and one.raised_until is not None:
-        until = one.raised_until.astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%d %H:%M")
-        line = (
-            f"{wallet_id} has {usd_text(one.raised_nano_usd)} more than declared; the first part ends {until}"
-        )
-        console.print(line, markup=False, soft_wrap=True)
+        raised = f"{usd_text(one.raised_nano_usd)} of the cap are raises"
+        notes.append(f"{raised}; the next one ends {local(one.raised_until)}")
     if one.over_nano_usd:
-        line = (
-            f"{wallet_id} is {usd_text(one.over_nano_usd)} above its cap since the cap went down; "
-            "nothing new is held"
-        )
-        console.print(line, style="yellow", markup=False, soft_wrap=True)
+        over = f"{usd_text(one.over_nano_usd)} above the cap since the cap went down"
+        notes.append(f"{over}; nothing new is held")
+    return notes
 
 
 def _print_raise(console: Console, registry: Registry, one: Raise) -> None:

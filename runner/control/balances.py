@@ -23,6 +23,7 @@ class Balance:
     """One wallet in its window now, in nano-USD; ``cap`` and what follows from it are None when unlimited.
 
     ``unknown``: swept holds, whose cost nobody knows. ``threshold_percent``: the highest share passed, or 0.
+    ``now`` is when it was looked at.
     """
 
     purse: Purse
@@ -34,6 +35,7 @@ class Balance:
     unknown_nano_usd: int
     projected_at: dt.datetime | None
     threshold_percent: int
+    now: dt.datetime
 
     @property
     def free_nano_usd(self) -> int | None:
@@ -71,11 +73,11 @@ def balances(control: Core) -> list[Balance]:
                 wallets.c.wallet_id == purse.wallet_id, wallets.c.window_start_at == purse.window_start
             )
             row = connection.execute(sa.select(wallets).where(this)).first()
-            found.append(_unused(purse, connection) if row is None else _balance(purse, row, now))
+            found.append(_unused(purse, connection, now) if row is None else _balance(purse, row, now))
     return found
 
 
-def _unused(purse: Purse, connection: sa.Connection) -> Balance:
+def _unused(purse: Purse, connection: sa.Connection, now: dt.datetime) -> Balance:
     raised = raises.in_force(connection, purse.wallet_id)
     return Balance(
         purse=purse,
@@ -87,6 +89,7 @@ def _unused(purse: Purse, connection: sa.Connection) -> Balance:
         unknown_nano_usd=0,
         projected_at=None,
         threshold_percent=0,
+        now=now,
     )
 
 
@@ -112,4 +115,5 @@ def _balance(purse: Purse, row: sa.Row[tuple[object, ...]], now: dt.datetime) ->
             now=now,
         ),
         threshold_percent=0 if cap is None else max(passed(spent, cap), row.threshold_percent or 0),
+        now=now,
     )

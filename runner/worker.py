@@ -16,6 +16,7 @@ from runner.control import ancestry, recover, runs
 from runner.control.plane import Control
 from runner.control.runs import Run
 from runner.errors import LeaseLost, ModelUnusable, ToolUnusable
+from runner.messenger import Messenger
 
 # One process, many runs: they wait for models most of the time.
 CONCURRENCY = 100
@@ -80,7 +81,9 @@ class Worker:
     async def once(self) -> list[Outcome]:
         """Recover, then play everything that can go on now; returns where each run stands."""
         recover.recover(self._control)
-        return await self._play_all([run.run_id for run in self._claimable()])
+        outcomes = await self._play_all([run.run_id for run in self._claimable()])
+        await Messenger(self._control).close()
+        return outcomes
 
     async def take_over(self, *, but_not: str = "") -> list[Outcome]:
         """Recover, then play only what dead workers left behind."""
@@ -92,6 +95,7 @@ class Worker:
         """Play what comes until ``stop`` is set, then let the runs in hand end or park; each is reported."""
         playing: dict[str, asyncio.Task[Outcome | None]] = {}
         stopped = asyncio.create_task(stop.wait())
+        messenger = Messenger(self._control)
         while playing or not stop.is_set():
             if not stop.is_set():
                 recover.recover(self._control)
@@ -99,6 +103,7 @@ class Worker:
                     is_new = run.run_id not in playing and run.run_id not in self._named
                     if is_new and len(playing) < CONCURRENCY:
                         playing[run.run_id] = asyncio.create_task(self._play_or_leave(run.run_id))
+            await messenger.tick()
             waiting = [*playing.values(), *([] if stop.is_set() else [stopped])]
             await asyncio.wait(waiting, timeout=_IDLE_S, return_when=asyncio.FIRST_COMPLETED)
             for run_id in [run_id for run_id, task in playing.items() if task.done()]:
@@ -106,6 +111,7 @@ class Worker:
                 if outcome is not None:
                     report(outcome)
         stopped.cancel()
+        await messenger.close()
 
     def _claimable(self) -> list[Run]:
         with self._control.store.read() as connection:

@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from runner.control import approvals, journal, runs, wallet
+from runner.control import approvals, journal, raises, runs, wallet
 from runner.control.approvals import Request
 from runner.control.journal import Call, End
 from runner.control.runs import Run
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 
 def recover(control: Core) -> None:
-    """Sweep expired holds, let requests lapse, and bring waiting events into the log. Raises RelayError."""
+    """Sweep expired holds, end raises, let requests lapse, relay events. Raises RelayError."""
     sweep_holds(control)
+    end_raises(control)
     lapse_requests(control)
     control.relay.flush()
 
@@ -37,6 +38,12 @@ def sweep_holds(control: Core) -> list[Swept]:
             if run is not None:
                 _tell_swept(tx, run, holds)
     return swept
+
+
+def end_raises(control: Core) -> int:
+    """End the raises of caps whose time is over; returns how many."""
+    with control.store.write() as tx:
+        return raises.end_due(tx)
 
 
 def close_interrupted_turns(tx: Transaction, run: Run) -> None:

@@ -19,6 +19,7 @@ from runner.control.registry import Registry
 from runner.control.store import Transaction, envelope
 from runner.control.tables import wallets
 from runner.control.versions import Frozen
+from runner.control.wallet import tell_refused
 from runner.errors import PriceUnknown, RunRefused
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ def _by_wallets(
         )
         if need > short.left_nano_usd:
             reason, advice = shortage(short, need, registry.company.time_zone)
+            tell_refused(tx, purse, need)
             return Stop(
                 rule=f"wallet:{purse.wallet_id}", reason=reason, advice=advice, wallet_id=purse.wallet_id
             )

@@ -72,7 +72,7 @@ class NotTaken(Exception):
 def send_due(control: Core) -> list[Tried]:
     """Send every notice that is due; returns each try. Slow places make it slow: up to seconds per notice."""
     tried = []
-    while batch := _claim(control):
+    while _is_due(control) and (batch := _claim(control)):
         places = {one.id: one for one in control.registry().notifications}
         for send in batch:
             problem = _try(control.workspace.notices_file, places.get(send.notification_id), send)
@@ -80,6 +80,16 @@ def send_due(control: Core) -> list[Tried]:
     if tried:
         control.relay.flush()
     return tried
+
+
+def _is_due(control: Core) -> bool:
+    """Looked up before anything is locked: most of the time nothing is due."""
+    with control.store.read() as connection:
+        new = sa.select(_N.notice_id).where(_N.routed_at.is_(None)).limit(1)
+        due = (
+            sa.select(_S.notice_id).where(_S.status == "waiting", _S.due_at <= control.store.clock()).limit(1)
+        )
+        return any(connection.execute(query).first() is not None for query in (new, due))
 
 
 def _claim(control: Core) -> list[Send]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from runner.agent.progress import Progress, ToolDone, TurnDone
+from runner.agent.progress import Progress, ToolDone, TurnDone, TurnText
 from runner.control.purses import usd_text
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class ProgressPrinter:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._has_said_wait = False
+        self._arriving: tuple[int, int] | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Print one piece of progress."""
@@ -72,21 +73,38 @@ class ProgressPrinter:
             self._turn(progress)
         elif isinstance(progress, ToolDone):
             self._tool(progress)
+        elif isinstance(progress, TurnText):
+            self._piece(progress)
         elif not self._has_said_wait:
             self._has_said_wait = True
             self._console.print(Text(f"  waits for room in wallet {progress.wallet_id} …", "yellow"))
+
+    def _piece(self, piece: TurnText) -> None:
+        """Text as it arrives, under its turn's number."""
+        turn = (piece.turn_index, piece.attempt)
+        if turn != self._arriving:
+            self._arriving = turn
+            attempt = f", attempt {piece.attempt}" if piece.attempt > 1 else ""
+            self._console.print(Text(f"turn {piece.turn_index + 1}{attempt}", "bold"))
+        self._console.print(foreign(piece.text), style="", soft_wrap=True, end="")
 
     def _turn(self, turn: TurnDone) -> None:
         cost = "cost unknown" if turn.cost_nano_usd is None else usd_text(turn.cost_nano_usd)
         tokens = (
             "" if turn.input_tokens is None else f"{turn.input_tokens:,} in, {turn.output_tokens:,} out · "
         )
-        attempt = f", attempt {turn.attempt}" if turn.attempt > 1 else ""
-        head = Text(f"turn {turn.turn_index + 1}{attempt} ", "bold")
-        self._console.print(head.append(f"{tokens}{cost}", "dim"))
+        has_arrived = self._arriving == (turn.turn_index, turn.attempt)
+        self._arriving = None
+        if has_arrived:
+            self._console.print()
+            self._console.print(Text(f"  {tokens}{cost}", "dim"))
+        else:
+            attempt = f", attempt {turn.attempt}" if turn.attempt > 1 else ""
+            head = Text(f"turn {turn.turn_index + 1}{attempt} ", "bold")
+            self._console.print(head.append(f"{tokens}{cost}", "dim"))
         if turn.error:
             self._console.print(Text(f"  failed: {turn.error}", "red"))
-        if turn.text:
+        if turn.text and not has_arrived:
             self._console.print(foreign(turn.text), style="", soft_wrap=True)
         for name, arguments in turn.calls:
             self._console.print(foreign(f"  → {_call(name, arguments)}", "cyan", limit=400), soft_wrap=True)

@@ -34,6 +34,9 @@ def run(
     agent: Annotated[str, typer.Argument(help="Agent id, see `fleetbook agents`.")],
     task: Annotated[str, typer.Argument(help="What the agent shall do.")],
     person: PersonOption,
+    no_stream: Annotated[
+        bool, typer.Option("--no-stream", help="Show each answer when it is whole, not while it arrives.")
+    ] = False,
 ) -> None:
     """Run an agent here and show its turns, tool calls and cost. A call that needs a person parks the run.
 
@@ -48,7 +51,7 @@ def run(
         run_id = control.request_run(agent, task, person)
         _take_over(console, control, but_not=run_id)
         print_header(console, control, control.run(run_id))
-        outcome = _play(control, run_id, ProgressPrinter(console))
+        outcome = _play(control, run_id, ProgressPrinter(console), is_streaming=not no_stream)
         if outcome is None:
             console.print("Another worker has taken the run up; `fleetbook runs` shows it.", markup=False)
             return
@@ -217,10 +220,12 @@ def _control(process_name: str) -> Control:
     return Control(Workspace.open(home()), process_name=process_name)
 
 
-def _play(control: Control, run_id: str, watch: ProgressPrinter) -> Outcome | None:
+def _play(
+    control: Control, run_id: str, watch: ProgressPrinter, *, is_streaming: bool = True
+) -> Outcome | None:
     from runner.worker import run_until_parked
 
-    return run_until_parked(control, run_id, watch=watch)
+    return run_until_parked(control, run_id, watch=watch, is_streaming=is_streaming)
 
 
 def _take_over(console: Console, control: Control, *, but_not: str) -> None:

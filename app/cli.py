@@ -25,6 +25,8 @@ COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.runs",
     "app.commands.worker",
     "app.commands.wallets",
+    "app.commands.knowledge",
+    "app.commands.mcp",
     "app.commands.notices",
     "app.commands.schedule_changes",
     "app.commands.log",

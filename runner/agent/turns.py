@@ -16,6 +16,7 @@ from ingest.contract import Value
 from runner.agent.answers import Billed, Held, bill, journal_entry, with_unique_ids
 from runner.agent.chain import Chain, Link
 from runner.agent.failures import is_of_this_model, is_passing, may_be_billed, retry_after_s
+from runner.agent.patience import Patience
 from runner.agent.progress import TurnDone, TurnText, WaitsForWallet
 from runner.agent.session import Session
 from runner.control import journal, runs, wallet
@@ -92,12 +93,13 @@ class TurnGate:
         purses = self._purses()
         input_tokens = self._input_bound(messages)
         wanted = session.frozen.max_output_tokens
-        tried, deadline = wanted, time.monotonic() + session.pacing.wallet_wait_s
+        pacing = session.pacing
+        tried, patience = wanted, Patience(wait_s=pacing.wallet_wait_s, poll_s=pacing.wallet_poll_s)
         while True:
             short = await self._try_to_hold(purses, input_tokens, tried)
             if short is None:
                 return tried
-            tried = await self._after_shortage(short, input_tokens, wanted, tried, deadline)
+            tried = await self._after_shortage(short, input_tokens, wanted, tried, patience)
 
     async def _try_to_hold(self, purses: tuple[Purse, ...], input_tokens: int, output: int) -> Short | None:
         session, link = self._session, self._chain.link
@@ -133,32 +135,32 @@ class TurnGate:
         return short
 
     async def _after_shortage(
-        self, short: Short, input_tokens: int, wanted: int, tried: int, deadline: float
+        self, short: Short, input_tokens: int, wanted: int, tried: int, patience: Patience
     ) -> int:
         session = self._session
         price = self._chain.link.price
         assert price is not None  # without a price nothing is held, so nothing can be short
-        has_waited = time.monotonic() >= deadline
-        step = next_step(short, price, input_tokens, wanted, tried, has_waited=has_waited)
+        step = next_step(short, price, input_tokens, wanted, tried, has_waited=patience.is_over)
         if isinstance(step, Lower):
             return step.output_tokens
         if isinstance(step, Exhausted):
             need = price.worst_nano_usd(input_tokens, wanted)
             reason, advice = shortage(short, need, session.registry.company.time_zone)
             rule = "wallet-busy" if step.is_held_by_others else "wallet-exhausted"
+            if not step.is_held_by_others:
+                await session.write(lambda tx: wallet.tell_refused(tx, short.purse, need))
             raise BudgetRefused(short.purse.wallet_id, rule, f"Run stopped: {reason}. {advice}")
         session.tell(WaitsForWallet(wallet_id=short.purse.wallet_id))
         begun = time.monotonic_ns()
-        await asyncio.sleep(session.pacing.wallet_poll_s)
+        store = session.control.store
+        await patience.wait(lambda: wallet.level(store, short.purse))
         session.stopwatch.skip(time.monotonic_ns() - begun)
         return tried
 
     def _purses(self) -> tuple[Purse, ...]:
         session = self._session
         run, now = session.run, session.control.store.clock()
-        return tuple(
-            purses_of(session.registry, run.agent_id, run.team_id, run.run_id, now, session.above)
-        )
+        return tuple(purses_of(session.registry, run.agent_id, run.team_id, run.run_id, now, session.above))
 
     def _input_bound(self, messages: Sequence[ModelMessage]) -> int:
         """Upper bound of input tokens: a token is at least one byte of what is sent."""

@@ -142,7 +142,13 @@ def approve_version(
     with _control() as control:
         version = version_approval.approve_version(control, agent, number, person, reason or "")
         now = control.agent_states()[agent].status
-    _say(f"Version {version.agent_version} of {agent} is in force, approved by {person}; {agent} is {now}.")
+    if version.is_in_force:
+        by = f", approved by {version.approved_by}" if version.approved_by else " and needed no approval"
+        _say(f"Nothing to do: version {version.agent_version} of {agent} is in force{by}.")
+    else:
+        _say(
+            f"Version {version.agent_version} of {agent} is in force, approved by {person}; {agent} is {now}."
+        )
 
 
 def rollback(

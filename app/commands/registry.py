@@ -101,9 +101,11 @@ def apply(
     from ingest.workspace import Workspace, home
     from runner.control.amend import replace_file
     from runner.control.plane import Control
+    from runner.control.registry_file import declared_people, read_text
 
     workspace = Workspace.open(home())
     console = Console(highlight=False)
+    declared_people(read_text(_file(file)), _file(file))  # what breaks the schema makes no control store
     with Control(workspace, process_name="fleetbook registry apply", recorded_via="registry") as control:
         settled = _settled(control, _file(file))
         done = control.apply(settled.registry, person_id=person)

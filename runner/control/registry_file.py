@@ -44,11 +44,7 @@ def read_text(file: Path) -> str:
 
 def parse_registry(text: str, file: Path) -> Registry:
     """The registry declared in ``text``; ``file`` is only named in errors. Raises RegistryInvalid."""
-    tree, lines = _tree_and_lines(text, file)
-    try:
-        registry = Registry.model_validate(tree)
-    except ValidationError as error:
-        raise RegistryInvalid(file, tuple(_schema_problems(error, lines))) from error
+    registry, lines = _validated(text, file)
     broken = broken_references(registry)
     if broken:
         problems = (
@@ -59,10 +55,17 @@ def parse_registry(text: str, file: Path) -> Registry:
 
 
 def declared_people(text: str, file: Path) -> set[str]:
-    """Ids under people in ``text``, whether or not the rest is valid. Raises RegistryInvalid for no YAML."""
-    tree, _ = _tree_and_lines(text, file)
-    people = tree.get("people")
-    return {str(name) for name in people} if isinstance(people, dict) else set()
+    """Ids under people in ``text``, whether or not every name in it leads somewhere. Raises RegistryInvalid."""
+    return set(_validated(text, file)[0].people)
+
+
+def _validated(text: str, file: Path) -> tuple[Registry, Lines]:
+    """The registry by its schema alone, and where its parts stand."""
+    tree, lines = _tree_and_lines(text, file)
+    try:
+        return Registry.model_validate(tree), lines
+    except ValidationError as error:
+        raise RegistryInvalid(file, tuple(_schema_problems(error, lines))) from error
 
 
 def line_of(text: str, path: Place) -> int:

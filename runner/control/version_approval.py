@@ -28,7 +28,6 @@ _ADVICE = {
     "author-is-approver": "Ask somebody who did not write it.",
     "applier-is-approver": "Ask somebody who did not apply it.",
     "author-unknown": "Name the author in registry.yaml, or apply it with `--as <person>`.",
-    "version-in-force": "Nothing is left to do.",
     "version-superseded": "A later version is in force; `fleetbook agents versions` lists them.",
 }
 
@@ -101,8 +100,9 @@ def find_version(connection: Connection, agent_id: str, number: int | None) -> V
 def approve_version(
     control: Core, agent_id: str, number: int | None, person_id: str, reason: str = ""
 ) -> VersionState:
-    """Approve a version (the newest without a number), which is in force from then on; returns it.
+    """Approve a version (the newest without a number), which is in force from then on.
 
+    Returns it as it was before: with ``is_in_force`` there was nothing to approve, and nothing is written.
     Raises AccessRefused, told in the log with the rule, and NotFound.
     """
     registry = control.registry()
@@ -112,7 +112,7 @@ def approve_version(
         state = find_agent(tx.sql, registry, agent_id)
         version = find_version(tx.sql, agent_id, number)
         ruling = may_approve(registry, state, version, person_id)
-        if ruling.allowed:
+        if ruling.allowed and not version.is_in_force:
             _approve(tx, registry, state, version, person_id, reason)
     if not ruling.allowed:
         control.tell_refusal(registry, person_id, "approve_version", ruling, target)
@@ -128,8 +128,8 @@ def may_approve(registry: Registry, state: AgentState, version: VersionState, pe
     ruling = may(registry, person_id, "approve_version", agent_target(registry, state.agent_id))
     if not ruling.allowed:
         return ruling
-    if not version.is_waiting:
-        return _no("version-in-force", f"{named} waits for nobody's approval")
+    if version.is_in_force:
+        return ruling
     if version.agent_version < state.agent_version:
         return _no("version-superseded", f"{named} is older than version {state.agent_version} in force")
     if version.frozen.author is None and version.declared_by is None:

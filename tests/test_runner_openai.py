@@ -111,7 +111,6 @@ def test_a_passing_failure_is_tried_again_and_each_attempt_is_told(
         ([fails(401, "invalid_api_key")], 1),
         ([fails(429, "insufficient_quota")], 1),
         ([fails(400, "context_length_exceeded")], 1),
-        ([Answer(body=b"<html>gateway</html>")], 1),
     ],
 )
 def test_a_lasting_failure_ends_the_run_with_a_sentence_and_no_hold(

@@ -9,9 +9,11 @@ from pydantic_ai.exceptions import (
     ModelAuthenticationError,
     ModelConnectionError,
     ModelContextWindowExceededError,
+    ModelHTTPError,
     ModelNotFoundError,
     ModelQuotaExceededError,
     ModelRateLimitError,
+    ModelRequestRejectedError,
     ModelRequestTimeout,
     ModelServerError,
     ModelUnavailableError,
@@ -33,6 +35,13 @@ _OF_THIS_MODEL = (
     ModelContextWindowExceededError,
 )
 
+_NOT_SERVED = (
+    ModelRateLimitError,
+    ModelUnavailableError,
+    ModelQuotaExceededError,
+    ModelRequestRejectedError,
+)
+
 
 def is_passing(error: Exception) -> bool:
     """True when the same model may well answer in a moment."""
@@ -46,16 +55,18 @@ def is_of_this_model(error: Exception) -> bool:
     """
     if isinstance(error, ContentFilterError):
         return False
-    return is_passing(error) or isinstance(error, (*_OF_THIS_MODEL, UnexpectedModelBehavior))
+    if type(error) is ModelAPIError or isinstance(error, UnexpectedModelBehavior):
+        return True  # an answer that cannot be read
+    return is_passing(error) or isinstance(error, _OF_THIS_MODEL)
 
 
 def may_be_billed(error: Exception) -> bool:
     """True when the request may have reached the provider and no answer says that it was not served."""
     if isinstance(error, ModelConnectionError):
         return error.phase not in ("pool", "connect")
-    if isinstance(error, ModelRequestTimeout | UnexpectedModelBehavior):
-        return True  # given up on, or answered with something that cannot be read
-    return isinstance(error, ModelAPIError) and error.in_stream
+    if isinstance(error, (ModelHTTPError, *_NOT_SERVED)):
+        return error.in_stream
+    return True  # given up on, or answered with something that cannot be read
 
 
 def retry_after_s(error: Exception) -> float:

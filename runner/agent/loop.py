@@ -217,7 +217,7 @@ def _sentence(error: AgentRunError) -> str:
     if isinstance(error, ModelAPIError):
         return (
             f"Run failed: the endpoint of model {error.model_name} did not serve the call ({detail}). "
-            "Check the endpoint, OPENAI_BASE_URL and OPENAI_API_KEY, and start the run again."
+            "Check the endpoint and the variables of its provider (docs/models.md), and start the run again."
         )
     return (
         f"Run failed: the model's answers could not be used ({type(error).__name__}: {detail}). "

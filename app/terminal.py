@@ -5,6 +5,7 @@ Prompts, model answers and tool results may hold markup or control sequences; no
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -148,7 +149,12 @@ def print_request(console: Console, control: Control, request: Request) -> None:
     console.print(
         foreign(f"  {call_text(request.tool_name, as_data(request.arguments) or {})}", "cyan"), soft_wrap=True
     )
-    facts = [f"rule {request.rule_id}: {request.rule_text}"]
+    waited = _age(control.store.clock() - request.requested_at)
+    facts = [
+        f"{frozen.risk.risk_class} risk",
+        f"rule {request.rule_id}: {request.rule_text}",
+        f"waits {waited}",
+    ]
     if stake is not None:
         facts.append(f"{usd_text(stake)} at stake")
     facts.append(f"lapses {request.expires_at:%Y-%m-%d %H:%M} UTC")
@@ -168,6 +174,13 @@ def _call(name: str, arguments: str) -> str:
     except json.JSONDecodeError:
         return f"{name}({arguments})"
     return call_text(name, data) if isinstance(data, dict) else f"{name}({arguments})"
+
+
+def _age(span: dt.timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
 def _duration(nanoseconds: int) -> str:

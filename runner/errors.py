@@ -17,6 +17,7 @@ RunnerError                 could not be done (exit code 2)
     ├── BudgetRefused       no wallet has room for the next model call
     ├── PriceUnknown        a model without a price meets a wallet with a cap
     ├── RaiseRefused        a cap cannot be raised like this, or not by this person
+    ├── BatchRefused        requests that cannot be decided in one go
     ├── DecisionRefused     a person may not decide, or there is nothing left to decide
     └── AccessRefused       a person may not do the action
 
@@ -216,6 +217,16 @@ class DecisionRefused(Refusal):
         self.approval_id = approval_id
         self.reason = reason
         super().__init__(rule, f"Decision refused: {reason} (rule {rule}, approval {approval_id}). {advice}")
+
+
+class BatchRefused(Refusal):
+    """Requests that cannot be decided in one go."""
+
+    def __init__(self, reason: str):
+        super().__init__(
+            "not-a-batch",
+            f"Nothing decided: {reason}. Decide requests for one tool together, or each by itself.",
+        )
 
 
 class AccessRefused(Refusal):

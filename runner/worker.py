@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 
 from runner.agent.chain import Endpoints
@@ -15,12 +15,13 @@ from runner.agent.toolbox import Toolbox
 from runner.control import ancestry, recover, runs
 from runner.control.plane import Control
 from runner.control.runs import Run
-from runner.errors import LeaseLost, ModelUnusable, ToolUnusable
+from runner.control.upkeep import upkeep
+from runner.errors import ModelUnusable, ToolUnusable
+from runner.halting import Halting
 from runner.messenger import Messenger
 
 # One process, many runs: they wait for models most of the time.
 CONCURRENCY = 100
-_IDLE_S = 1.0
 
 
 class Worker:
@@ -42,6 +43,7 @@ class Worker:
         self._toolbox = Toolbox(control)
         self._named: set[str] = set()
         self._endpoints = Endpoints()
+        self._halting = Halting(control)
 
     async def __aenter__(self) -> Worker:
         return self
@@ -61,7 +63,7 @@ class Worker:
         outcome = await self._play_one(run_id)
         while outcome is not None and outcome.status == "waiting" and outcome.reason == "delegate":
             for child_id in self._open_children(run_id):
-                await self._play_or_leave(child_id)
+                await self.play_or_leave(child_id)
             if self._control.run(run_id).status != "ready":
                 break
             outcome = await self._play_one(run_id)
@@ -73,14 +75,11 @@ class Worker:
         session = self._claim(run, built)
         if session is None:
             return None
-        try:
-            return await play(session, built)
-        except LeaseLost:
-            return None
+        return await self._halting.play(run_id, play(session, built))
 
     async def once(self) -> list[Outcome]:
-        """Recover, then play everything that can go on now; returns where each run stands."""
-        recover.recover(self._control)
+        """One round of upkeep, then play everything that can go on now; returns where each run stands."""
+        upkeep(self._control)
         outcomes = await self._play_all([run.run_id for run in self._claimable()])
         await Messenger(self._control).close()
         return outcomes
@@ -91,27 +90,19 @@ class Worker:
         left = [run.run_id for run in self._claimable() if run.status == "running" and run.run_id != but_not]
         return await self._play_all(left)
 
-    async def forever(self, stop: asyncio.Event, report: Callable[[Outcome], None]) -> None:
-        """Play what comes until ``stop`` is set, then let the runs in hand end or park; each is reported."""
-        playing: dict[str, asyncio.Task[Outcome | None]] = {}
-        stopped = asyncio.create_task(stop.wait())
-        messenger = Messenger(self._control)
-        while playing or not stop.is_set():
-            if not stop.is_set():
-                recover.recover(self._control)
-                for run in self._claimable():
-                    is_new = run.run_id not in playing and run.run_id not in self._named
-                    if is_new and len(playing) < CONCURRENCY:
-                        playing[run.run_id] = asyncio.create_task(self._play_or_leave(run.run_id))
-            await messenger.tick()
-            waiting = [*playing.values(), *([] if stop.is_set() else [stopped])]
-            await asyncio.wait(waiting, timeout=_IDLE_S, return_when=asyncio.FIRST_COMPLETED)
-            for run_id in [run_id for run_id, task in playing.items() if task.done()]:
-                outcome = playing.pop(run_id).result()
-                if outcome is not None:
-                    report(outcome)
-        stopped.cancel()
-        await messenger.close()
+    def waiting(self) -> list[str]:
+        """Runs that this process could take up now, oldest first."""
+        return [run.run_id for run in self._claimable() if run.run_id not in self._named]
+
+    async def play_or_leave(self, run_id: str) -> Outcome | None:
+        """:meth:`play`; a run that this process cannot play is named once, and left to others."""
+        try:
+            return await self.play(run_id)
+        except (ModelUnusable, ToolUnusable) as error:
+            if run_id in self._named:
+                return None
+            self._named.add(run_id)
+            return Outcome(run_id=run_id, status="left", reason=str(error))
 
     def _claimable(self) -> list[Run]:
         with self._control.store.read() as connection:
@@ -122,7 +113,7 @@ class Worker:
 
         async def one(run_id: str) -> Outcome | None:
             async with gate:
-                return await self._play_or_leave(run_id)
+                return await self.play_or_leave(run_id)
 
         outcomes = await asyncio.gather(*(one(run_id) for run_id in run_ids))
         return [outcome for outcome in outcomes if outcome is not None]
@@ -156,16 +147,6 @@ class Worker:
             is_streaming=self._is_streaming,
             above=above,
         )
-
-    async def _play_or_leave(self, run_id: str) -> Outcome | None:
-        """A run that this process cannot play is named once, and left to others."""
-        try:
-            return await self.play(run_id)
-        except (ModelUnusable, ToolUnusable) as error:
-            if run_id in self._named:
-                return None
-            self._named.add(run_id)
-            return Outcome(run_id=run_id, status="left", reason=str(error))
 
     async def _agent(self, run: Run) -> Built:
         with self._control.store.read() as connection:

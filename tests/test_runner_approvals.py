@@ -15,7 +15,7 @@ from runner.control.plane import Control
 from runner.control.tables import runs
 from runner.errors import DecisionRefused, NotFound
 from tests.conftest import Clock
-from tests.runner_company import company, events, fleetbook, play, resume, told
+from tests.runner_company import company, events, fleetbook, play, registry, resume, told
 
 pytestmark = pytest.mark.both_engines
 
@@ -176,10 +176,27 @@ def test_the_requester_may_not_decide_where_the_rule_says_so(workspace: Workspac
 
 def test_the_requester_decides_where_the_rule_allows_it(workspace: Workspace, effects: Path) -> None:
     rule = ("expires_minutes: 60", "expires_minutes: 60\n          other_than_requester: false")
-    control = company(workspace, *TOOLS, rule)
+    limited = ("class: high, reasons: [moves_money]", "class: limited, reasons: [moves_money]")
+    control = company(workspace, *TOOLS, rule, limited)
     request = parked(control, person="mara-lindt")
     control.decide(request.approval_id, "mara-lindt", "approved")
     assert resume(control, request.run_id).end_state == "completed"
+    control.close()
+
+
+def test_in_a_high_risk_agent_the_requester_never_decides_unless_the_company_says_so(
+    workspace: Workspace, effects: Path
+) -> None:
+    rule = ("expires_minutes: 60", "expires_minutes: 60\n          other_than_requester: false")
+    control = company(workspace, *TOOLS, rule)
+    request = parked(control, person="mara-lindt")
+    with pytest.raises(DecisionRefused) as refused:
+        control.decide(request.approval_id, "mara-lindt", "approved")
+    assert refused.value.rule == "requester-is-approver"
+    assert "the agent's risk class is high" in refused.value.reason
+    mild = ("oversight: {", "oversight: {requester_never_decides: [], ")
+    control.apply(registry(*TOOLS, rule, mild))
+    control.decide(request.approval_id, "mara-lindt", "approved")
     control.close()
 
 

@@ -1,4 +1,4 @@
-"""``fleetbook worker``: takes up queued, decided and left-behind runs."""
+"""``fleetbook worker``: plays queued, scheduled, decided and left-behind runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from runner.agent.loop import Outcome
     from runner.control.plane import Control
+    from runner.control.schedules import Slot
 
 
 def register(app: typer.Typer) -> None:
@@ -20,13 +21,15 @@ def register(app: typer.Typer) -> None:
 
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Take up what is there now, then end.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="Work until nothing can go on, then end.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show who works here, and start nothing.")] = False,
+    grace: Annotated[float, typer.Option(help="Seconds that runs get to end or park when told to end.")] = 30,
 ) -> None:
-    """Play queued runs, resume decided ones, recover what dead processes left; several may work side by side.
+    """Play queued runs, fire schedules, resume decided runs, recover what dead processes left behind.
 
-    Ctrl-C or SIGTERM ends it after the runs in hand have ended or parked.
+    Several may share one control store. Ctrl-C or SIGTERM ends it after the runs in hand have ended or
+    parked, at the latest after the grace; the second one ends it now. Runs it gives up are taken over.
     """
-    import asyncio
-
     from rich.console import Console
 
     from ingest.workspace import Workspace, home
@@ -35,26 +38,51 @@ def worker(
 
     console = Console(highlight=False)
     with Control(Workspace.open(home()), process_name="fleetbook worker") as control:
-        if once:
+        if status:
+            _show(console, control)
+        elif once:
             for outcome in work_once(control):
                 _print(console, control, outcome)
         else:
-            console.print("Working. Ctrl-C ends it.", markup=False)
-            asyncio.run(_until_stopped(console, control))
+            _serve(console, control, is_drain=drain, grace_s=grace)
 
 
-async def _until_stopped(console: Console, control: Control) -> None:
+def _serve(console: Console, control: Control, *, is_drain: bool, grace_s: float) -> None:
+    import asyncio
+    import os
+    import sys
+
+    if not is_drain:
+        console.print("Working. Ctrl-C ends it.", markup=False)
+    with asyncio.Runner() as loop:
+        given_back = loop.run(_until_ended(console, control, is_drain=is_drain, grace_s=grace_s))
+        if given_back:
+            console.print(f"Gave {given_back} runs back; other workers take them up.", markup=False)
+            control.close()
+            sys.stdout.flush()
+            os._exit(0)  # the loop would wait for the threads of tools that do not come back
+
+
+async def _until_ended(console: Console, control: Control, *, is_drain: bool, grace_s: float) -> int:
     import asyncio
     import signal
 
+    from runner.service import Endings, Service
     from runner.worker import Worker
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    endings, loop = Endings(), asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    async with Worker(control) as worker:
-        await worker.forever(stop, lambda outcome: _print(console, control, outcome))
+        loop.add_signal_handler(name, endings.signal)
+    async with Worker(control) as playing:
+        service = Service(
+            control,
+            playing,
+            report=lambda outcome: _print(console, control, outcome),
+            fired=lambda slot: _print_slot(console, slot),
+            grace_s=grace_s,
+        )
+        await service.run(endings, is_drain=is_drain)
+    return service.given_back
 
 
 def _print(console: Console, control: Control, outcome: Outcome) -> None:
@@ -63,3 +91,26 @@ def _print(console: Console, control: Control, outcome: Outcome) -> None:
     run = control.run(outcome.run_id)
     line = f"{run.agent_id} run {outcome.run_id}: {outcome.end_state or outcome.status}"
     console.print(foreign(f"{line}. {outcome.reason}" if outcome.status == "left" else line), soft_wrap=True)
+
+
+def _print_slot(console: Console, slot: Slot) -> None:
+    from app.terminal import foreign
+
+    why = f": {slot.reason}" if slot.reason else ""
+    late = " late" if slot.is_late and slot.status == "fired" else ""
+    line = f"schedule {slot.schedule_id} {slot.slot_at:%Y-%m-%d %H:%M} UTC: {slot.status}{late}{why}"
+    console.print(foreign(line), soft_wrap=True)
+
+
+def _show(console: Console, control: Control) -> None:
+    from app.terminal import foreign
+    from runner.control.workers import seen
+
+    found = seen(control)
+    if not found:
+        console.print("No worker is at work. `fleetbook worker` starts one.", markup=False)
+    for one in found:
+        state = "gone, its runs are taken over" if one.is_gone else one.status
+        facts = f"{one.playing_count} runs in hand, {one.played_count} let go of"
+        since = f"since {one.started_at:%Y-%m-%d %H:%M} UTC, last seen {one.seen_at:%H:%M:%S}"
+        console.print(foreign(f"{one.owner}  {state} · {facts} · {since}"), soft_wrap=True)

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from ingest.contract import Value
 from runner.control.access import Ruling, Target, may
+from runner.control.declared import RiskClass
 from runner.control.purses import nano
 from runner.control.registry import ApprovalRule, Registry
 from runner.control.store import Subject, Transaction, envelope
@@ -77,6 +78,9 @@ class Request:
     changed_arguments: str | None = None
     approved_digest: str | None = None
     consumed_at: dt.datetime | None = None
+    batch_id: str | None = None
+    reminded_at: dt.datetime | None = None
+    escalated_at: dt.datetime | None = None
 
     @property
     def parent_run_id(self) -> str | None:
@@ -123,9 +127,9 @@ def rule_sentence(rule: ApprovalRule) -> str:
 
 
 def may_decide(
-    registry: Registry, request: Request, person_id: str, *, author: str | None, is_high_risk: bool
+    registry: Registry, request: Request, person_id: str, *, author: str | None, risk_class: RiskClass
 ) -> Ruling:
-    """Whether ``person_id`` may decide ``request``. ``author`` wrote the agent version."""
+    """Whether ``person_id`` may decide ``request`` of an agent in ``risk_class``; ``author`` wrote it."""
     target = Target(agent_id=request.agent_id, team_id=request.team_id, tool=request.tool_name)
     ruling = may(registry, person_id, "decide_approval", target)
     if not ruling.allowed:
@@ -140,7 +144,10 @@ def may_decide(
     if request.is_other_than_requester and person_id == request.requested_by:
         sentence = f"{person_id} started the run, and rule {request.rule_id} asks for somebody else"
         return Ruling(allowed=False, rule_id="requester-is-approver", sentence=sentence)
-    if is_high_risk and author is not None and person_id == author:
+    if risk_class in registry.oversight.requester_never_decides and person_id == request.requested_by:
+        sentence = f"{person_id} started the run, and the agent's risk class is {risk_class}"
+        return Ruling(allowed=False, rule_id="requester-is-approver", sentence=sentence)
+    if risk_class == "high" and author is not None and person_id == author:
         sentence = f"{person_id} wrote this version of a high-risk agent"
         return Ruling(allowed=False, rule_id="author-is-approver", sentence=sentence)
     return ruling
@@ -233,6 +240,7 @@ def decide(
     *,
     changed: str | None,
     approved_digest: str,
+    batch_id: str | None = None,
 ) -> str | None:
     """Decide a waiting request; returns the event's id, or None when somebody else was first."""
     status = "rejected" if decision == "rejected" else decision
@@ -243,6 +251,7 @@ def decide(
         "reason": reason or None,
         "changed_arguments": changed,
         "approved_digest": approved_digest,
+        "batch_id": batch_id,
     }
     this = sa.and_(_A.approval_id == request.approval_id, _A.status == "waiting")
     if tx.sql.execute(sa.update(approvals).where(this), values).rowcount != 1:
@@ -258,6 +267,7 @@ def decide(
         reason=reason or None,
         arguments_digest=request.arguments_digest,
         tool_name=request.tool_name,
+        batch_id=batch_id,
     )
 
 

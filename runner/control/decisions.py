@@ -41,6 +41,8 @@ class Wish:
     decision: str
     reason: str = ""
     changed_arguments: Mapping[str, object] | None = None
+    # Decisions made in one go share it.
+    batch_id: str | None = None
 
 
 class _Bound(NamedTuple):
@@ -77,6 +79,7 @@ def decide(control: Core, approval_id: str, wish: Wish, *, recorded_via: str | N
                 wish.reason.strip(),
                 changed=bound.changed,
                 approved_digest=bound.digest,
+                batch_id=wish.batch_id,
             )
             if not approvals.of_run(tx.sql, request.run_id, status="waiting"):
                 runs.make_ready(tx, request.run_id)
@@ -143,7 +146,7 @@ def standing(
         request,
         person_id,
         author=frozen.author,
-        is_high_risk=frozen.risk.risk_class == "high",
+        risk_class=frozen.risk.risk_class,
     )
 
 

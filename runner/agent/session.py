@@ -34,7 +34,8 @@ class Pacing:
     backoff_s: tuple[float, ...] = (0.5, 1.5)
     longest_retry_after_s: float = 30.0
     attempt_timeout_s: float = 120.0  # a hold lives longer: runner.control.wallet.HOLD_LIFETIME
-    wallet_wait_s: float = 10.0
+    # From the last hold that came back: a call ends within attempt_timeout_s, so longer is in vain.
+    wallet_wait_s: float = 125.0
     wallet_poll_s: float = 0.1
 
 

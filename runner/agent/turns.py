@@ -152,10 +152,14 @@ class TurnGate:
             raise BudgetRefused(short.purse.wallet_id, rule, f"Run stopped: {reason}. {advice}")
         session.tell(WaitsForWallet(wallet_id=short.purse.wallet_id))
         begun = time.monotonic_ns()
-        store = session.control.store
-        await patience.wait(lambda: wallet.level(store, short.purse))
+        seen = wallet.Level(short.cap_nano_usd, short.spent_nano_usd, short.held_nano_usd)
+        await patience.wait(seen, lambda: self._level(short.purse))
         session.stopwatch.skip(time.monotonic_ns() - begun)
         return tried
+
+    async def _level(self, purse: Purse) -> wallet.Level | None:
+        look = functools.partial(wallet.level, self._session.control.store, purse)
+        return look() if self._session.control.store.is_blocking_cheap else await asyncio.to_thread(look)
 
     def _purses(self) -> tuple[Purse, ...]:
         session = self._session

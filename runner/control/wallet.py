@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from runner.control import raises, thresholds
 from runner.control.purses import Purse, Short
-from runner.control.store import Transaction
+from runner.control.store import Store, Transaction
 from runner.control.tables import Moment, holds, wallets
 
 # Longer than any model call may take: an unsettled hold this old has no process behind it.
@@ -80,6 +80,14 @@ class Attempt(NamedTuple):
     run_id: str
     turn_index: int
     attempt: int
+
+
+class Level(NamedTuple):
+    """What a wallet window has, in nano-USD; no cap when unlimited."""
+
+    cap_nano_usd: int | None
+    spent_nano_usd: int
+    held_nano_usd: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +254,13 @@ def tell_refused(tx: Transaction, purse: Purse, need_nano_usd: int) -> None:
     row = tx.sql.execute(_ROW, _key(purse)).first()
     if row is not None:
         thresholds.tell_refused(tx, purse, row, need_nano_usd)
+
+
+def level(store: Store, purse: Purse) -> Level | None:
+    """Cap, spent and held of a wallet window, read without a lock; None before its first use."""
+    with store.read() as connection:
+        row = connection.execute(_ROW, _key(purse)).first()
+    return None if row is None else Level(row.cap_nano_usd, row.spent_nano_usd, row.held_nano_usd)
 
 
 def sweep(tx: Transaction, *, run_id: str | None = None) -> list[Swept]:

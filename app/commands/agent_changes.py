@@ -41,7 +41,7 @@ def add(
     ],
     person: AsOption,
 ) -> None:
-    """Declare an agent from a file with its keys, and apply it. `fleetbook templates` has some to begin with."""
+    """Declare an agent from a file with its keys, and apply it; see `fleetbook templates` for some."""
     import yaml
 
     from app.errors import AppError

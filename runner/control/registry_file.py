@@ -55,7 +55,7 @@ def parse_registry(text: str, file: Path) -> Registry:
 
 
 def declared_people(text: str, file: Path) -> set[str]:
-    """Ids under people in ``text``, whether or not every name in it leads somewhere. Raises RegistryInvalid."""
+    """Ids under people in ``text``, even where names in it lead nowhere. Raises RegistryInvalid."""
     return set(_validated(text, file)[0].people)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingest.log.disk import make_folder, sync_file, sync_folder, write_all
+from ingest.log.disk import make_folder, open_lock, sync_file, sync_folder, write_all
 from ingest.payloads import is_payload_id
 from ingest.workspace import Workspace
 
@@ -36,7 +36,7 @@ def texts_alone(workspace: Workspace) -> Iterator[None]:
 @contextmanager
 def _locked(folder: Path, operation: int) -> Iterator[None]:
     make_folder(folder)
-    fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    fd = open_lock(folder / _LOCK)
     try:
         fcntl.flock(fd, operation)
         yield

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import sys
 from pathlib import Path
+
+APPENDING = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 def sync_file(fd: int) -> None:
@@ -34,6 +37,23 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
+
+
+def open_lock(path: Path, mode: int = 0o640) -> int:
+    """A descriptor of ``path`` to lock, made if it is not there; on a read-only disk as it is, or its folder.
+
+    Who may only read then locks and reads like everyone else, and is refused when it comes to writing.
+    Raises OSError.
+    """
+    try:
+        return os.open(path, APPENDING, mode)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def write_all(fd: int, content: bytes) -> None:

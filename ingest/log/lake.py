@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ingest.contract import parse_rfc3339
 from ingest.errors import MaintenanceError
-from ingest.log.disk import make_folder, sync_folder
+from ingest.log.disk import make_folder, open_lock, sync_folder
 from ingest.log.manifest import Compaction, Entry, Prune, Segment, Stretch
 from ingest.workspace import Workspace
 
@@ -222,7 +222,7 @@ def maintaining(workspace: Workspace) -> Iterator[None]:
 @contextmanager
 def _lock(workspace: Workspace, name: str, operation: int) -> Iterator[None]:
     make_folder(workspace.lake_dir)
-    fd = os.open(workspace.lake_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    fd = open_lock(workspace.lake_dir / name)
     try:
         fcntl.flock(fd, operation)
         yield

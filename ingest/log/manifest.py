@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from ingest.errors import SegmentError
-from ingest.log.disk import sync_file, sync_folder, write_all
+from ingest.log.disk import APPENDING, open_lock, sync_file, sync_folder, write_all
 from ingest.workspace import Workspace
 
 
@@ -154,7 +154,8 @@ class Manifest:
     @contextmanager
     def _locked(self, operation: int) -> Iterator[int]:
         is_new = not self._path.exists()
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        is_reading = operation == fcntl.LOCK_SH
+        fd = open_lock(self._path) if is_reading else os.open(self._path, APPENDING, 0o640)
         try:
             fcntl.flock(fd, operation)
             if is_new:

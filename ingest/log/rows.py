@@ -17,7 +17,7 @@ from ingest.log.wal import EVENT_LABEL, next_head
 
 # A changed file can differ in every row; the first of each kind are named, the rest counted.
 NAMED_PER_KIND = 20
-_LOG_EVENTS = pa.array(["writer_opened", "writer_closed", "log_recovered", "payload_erased"])
+_LOG_EVENTS = pa.array(["writer_opened", "writer_closed", "log_recovered", "payload_erased", "clock_set"])
 _LOG_COLUMNS = [
     "event_type",
     "writer_id",
@@ -26,6 +26,7 @@ _LOG_COLUMNS = [
     "recovered_writer_id",
     "payload_id",
     "run_id",
+    "reason",
 ]
 PAYLOAD_COLUMNS = ["event_id", "payload_id", "payload_commit", "run_id", "writer_id", "seq"]
 
@@ -41,6 +42,7 @@ class LogEvent:
     recovered_writer_id: str | None
     payload_id: str | None
     run_id: str | None
+    reason: str | None
 
 
 @dataclass

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.contract import rfc3339
 from ingest.errors import NotaryError, SegmentError
+from ingest.log.clock import TOLERANCE_S, utc_now
 from ingest.log.findings import LEVELS, Finding, VerifyReport
 from ingest.log.lake import SealedFile, last_pruned, pruned_too_early
 from ingest.log.manifest import Entry, Head, decode_entry
 from ingest.log.notary_check import check_checkpoints, read_checkpoints
 from ingest.log.payload_check import check_payloads
-from ingest.log.rows import ChainCheck, LogEvent
+from ingest.log.rows import NAMED_PER_KIND, ChainCheck, LogEvent
 from ingest.log.sealed_check import check_sealed_file
 from ingest.log.segments import ROW_GROUP_ROWS, event_table
 from ingest.log.view import OpenFile, View, look, open_readers
 from ingest.log.wal import ChainReader, complete_lines, first_head
-from ingest.log.writer import utc_now
 from ingest.payload_struck import texts_kept
 from ingest.workspace import Workspace
 
@@ -66,7 +68,7 @@ def verify(
             Finding(code="pruned_too_early", object=f"file {file}", detail=detail)
             for file, detail in pruned_too_early(view.sealed, utc_now())
         ]
-        notes = [*signed.notes, *_prune_notes(view)]
+        notes = [*signed.notes, *_prune_notes(view), *_clock_notes(view, log_events, utc_now())]
         payload_count = locked_count = 0
         if level >= 2:
             payloads = check_payloads(
@@ -93,6 +95,22 @@ def _prune_notes(view: View) -> Iterator[str]:
     if view.sealed.prunes:
         count = sum(record.count for record in view.sealed.prunes)
         yield f"{count} events of {len(view.sealed.pruned)} files were pruned, on record."
+
+
+def _clock_notes(view: View, log_events: Sequence[LogEvent], now: dt.datetime) -> Iterator[str]:
+    """What is odd about times without being tampering."""
+    sets = [event for event in log_events if event.event_type == "clock_set"]
+    for event in sets[:NAMED_PER_KIND]:
+        yield f"Writer {event.writer_id}, seq {event.seq}: {event.reason}. Its times do not compare."
+    if len(sets) > NAMED_PER_KIND:
+        yield f"Clocks were set {len(sets) - NAMED_PER_KIND} more times."
+    latest = rfc3339(now + dt.timedelta(seconds=TOLERANCE_S))
+    ahead = [file for file in view.sealed.files if file.max_recorded_at > latest]
+    if ahead:
+        yield (
+            f"{len(ahead)} files hold events that were recorded later than now ({ahead[0].file}): "
+            "a clock was ahead then, or this machine's clock is behind."
+        )
 
 
 def _readable_entries(lines: Sequence[bytes], findings: list[Finding]) -> list[Entry]:

@@ -20,6 +20,7 @@ from types import TracebackType
 from ingest.contract import Value, new_event_id
 from ingest.encoder import CheckedEvent, check, encode, is_placed
 from ingest.errors import ContractError, IngestError, WriterError
+from ingest.log.clock import ClockWatch, utc_now
 from ingest.log.disk import make_folder
 from ingest.log.queue import SealQueue
 from ingest.log.wal import LineFile, WalName, first_head, next_head
@@ -31,11 +32,6 @@ from ingest.workspace import Workspace
 __all__ = ["LogWriter", "Payload", "Receipt", "make_payload", "utc_now"]
 
 DEFAULT_SEAL_BYTES = 64 << 20  # about 100,000 events, one Parquet file of 10 MB
-
-
-def utc_now() -> dt.datetime:
-    """The current time, aware, in UTC."""
-    return dt.datetime.now(dt.UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +81,9 @@ class LogWriter:
     """The log as one process writes it. Thread-safe; a context manager; a fork begins a new chain.
 
     ``recorded_via`` and ``is_demo`` go into every event that does not carry its own. A line file of more
-    than ``seal_bytes`` is sealed and the chain goes on in a new one. Raises WriterError when the workspace
-    cannot be written.
+    than ``seal_bytes`` is sealed and the chain goes on in a new one. ``recorded_at`` never goes back within
+    a chain; when the ``clock`` is set, which ``ticks`` (seconds that nobody sets) show, an event says so.
+    Raises WriterError when the workspace cannot be written.
     """
 
     def __init__(
@@ -97,12 +94,14 @@ class LogWriter:
         process_name: str,
         is_demo: bool = False,
         clock: Callable[[], dt.datetime] = utc_now,
+        ticks: Callable[[], float] | None = None,
         seal_bytes: int = DEFAULT_SEAL_BYTES,
     ) -> None:
         self._workspace = workspace
         self._defaults: dict[str, Value] = {"recorded_via": recorded_via, "is_demo": is_demo}
         self._process_name = process_name
         self._clock = clock
+        self._clock_watch = ClockWatch(clock, ticks)
         self._seal_bytes = seal_bytes
         self._queue = SealQueue(workspace)
         self._seal_text = TextSealer(workspace)
@@ -134,6 +133,9 @@ class LogWriter:
             self._refuse_unless_open()
             if self._chain.wal is None:
                 self._open_chain()
+            clock_was_set = self._clock_watch.set_since_last_look()
+            if clock_was_set:
+                self._enqueue([self._own_event("clock_set", reason=clock_was_set)], [])
             receipt = self._enqueue(checked, payload_lines)
         self._wait_until_durable(receipt.last_seq)
         self._seal_when_due()

@@ -1,10 +1,9 @@
-"""Delegates: a child run for the same person under every rule; the parent waits as data and gets its answer."""
+"""Delegates: a run for the same person, by every rule; its parent waits as data and gets the answer."""
 
 from __future__ import annotations
 
 import json
 import signal
-
 from pathlib import Path
 
 import pytest

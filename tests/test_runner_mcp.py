@@ -1,4 +1,4 @@
-"""Tools of MCP servers: the same gate as for functions, a schema that is frozen, a server that is not trusted."""
+"""Tools of MCP servers: the gate that functions have, a frozen schema, a server that nobody trusts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ agents:
     status: live
 """
 DECLARED: tuple[tuple[str, str], ...] = (("tools:\n  lookup", SERVER + "  lookup"), ("agents:\n", AGENT))
-HIGH = ("    risk: {class: limited}\n    model: sim:errands", "    risk: {class: high}\n    model: sim:errands")
+HIGH = (
+    "    risk: {class: limited}\n    model: sim:errands",
+    "    risk: {class: high}\n    model: sim:errands",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from pydantic_ai.models import Model
 
 from ingest.contract import Value
 from runner.agent.answers import Billed, Held, bill, journal_entry, with_unique_ids
+from runner.agent.bounds import InputBound
 from runner.agent.chain import Chain, Link
 from runner.agent.failures import is_of_this_model, is_passing, may_be_billed, retry_after_s
 from runner.agent.patience import Patience
@@ -26,8 +27,6 @@ from runner.control.store import Transaction, envelope
 from runner.control.wallet import Attempt
 from runner.errors import BudgetRefused, ModelUnusable, PriceUnknown, RunnerError
 
-# Chat framing costs a few tokens per message that are not in its text.
-_FRAME_TOKENS = 16
 
 
 class TurnLimitReached(RunnerError):
@@ -53,7 +52,7 @@ class TurnGate:
 
     def __init__(self, session: Session, tool_bytes: int) -> None:
         self._session = session
-        self._tool_bytes = tool_bytes
+        self._bound = InputBound(len(session.frozen.instructions.encode()) + tool_bytes)
         self._held: Held | None = None
         self._model: Model | None = None
         self._chain = Chain(session.links)
@@ -91,7 +90,7 @@ class TurnGate:
         if session.turn_count >= session.frozen.max_turns:
             raise TurnLimitReached(session.frozen.max_turns)
         purses = self._purses()
-        input_tokens = self._input_bound(messages)
+        input_tokens = self._bound.tokens(messages, self._chain.link.name)
         wanted = session.frozen.max_output_tokens
         pacing = session.pacing
         tried, patience = wanted, Patience(wait_s=pacing.wallet_wait_s, poll_s=pacing.wallet_poll_s)
@@ -166,12 +165,6 @@ class TurnGate:
         run, now = session.run, session.control.store.clock()
         return tuple(purses_of(session.registry, run.agent_id, run.team_id, run.run_id, now, session.above))
 
-    def _input_bound(self, messages: Sequence[ModelMessage]) -> int:
-        """Upper bound of input tokens: a token is at least one byte of what is sent."""
-        size = len(ModelMessagesTypeAdapter.dump_json(list(messages)))
-        instructions = len(self._session.frozen.instructions.encode())
-        return size + instructions + self._tool_bytes + _FRAME_TOKENS * len(messages)
-
     # After an attempt
 
     async def settle(self, history: Sequence[ModelMessage], response: ModelResponse) -> Settled:
@@ -182,6 +175,7 @@ class TurnGate:
         session, held = self._session, self._take_held()
         response = with_unique_ids(response)
         billed = bill(response, held)
+        self._bound.learn(history, held.link.name, billed.tokens)
         calls = [journal_entry(session, place, part) for place, part in enumerate(response.tool_calls)]
         messages = ModelMessagesTypeAdapter.dump_json([*history, response]).decode()
         turn_index = session.turn_count

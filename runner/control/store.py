@@ -32,7 +32,7 @@ from runner.errors import StoreError
 Clock = Callable[[], dt.datetime]
 
 # Events of a run that its end declares: what comes days later (a reading, a verdict) is not among them.
-RUN_FAMILIES = frozenset({"runs", "turns", "tool_calls", "approvals"})
+RUN_FAMILIES = frozenset({"runs", "turns", "tool_calls", "knowledge", "approvals"})
 
 _PUT = sa.insert(outbox)
 _COUNT = (

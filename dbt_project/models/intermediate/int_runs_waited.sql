@@ -1,4 +1,5 @@
-{# Pauses of a run as intervals: until the decision it is a person's time, from then on the queue's. #}
+{# Pauses of a run as intervals: until the decision it is a person's time, from then on the queue's. Waiting
+   for a delegate is the queue's too: a person's part in it is counted at the delegate's own run. #}
 with
 
 run_events as (
@@ -64,14 +65,14 @@ select
     bool_or(next_at is null) as is_waiting,
     cast(sum(
         case
-            when next_at is null or pause_reason = 'budget' then 0
+            when next_at is null or pause_reason in ('budget', 'delegate') then 0
             else {{ us_between('paused_at', 'coalesce(decided_at, next_at)') }}
         end
     ) as bigint) as waiting_us,
     cast(sum(
         case
             when next_at is null then 0
-            when pause_reason = 'budget' then {{ us_between('paused_at', 'next_at') }}
+            when pause_reason in ('budget', 'delegate') then {{ us_between('paused_at', 'next_at') }}
             when decided_at is not null then {{ us_between('decided_at', 'next_at') }}
             else 0
         end

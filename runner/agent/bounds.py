@@ -1,0 +1,71 @@
+"""The most input tokens that a model call can be billed for, before it is made.
+
+A token is at least one byte, so the bytes of what is sent bound the first call; for English that is about
+four times too high. From the second call on, what the model itself counted for the conversation so far stands
+in for those bytes, and only what came after it is bounded by its own (docs/decisions/0014-input-bound.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
+
+from runner.agent.chain import Link
+from runner.control.prices import Tokens
+
+# Chat framing costs a few tokens per message that are not in its text.
+_FRAME_TOKENS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counted:
+    """What a model counted for the first ``message_count`` messages, and what its answer had."""
+
+    link: Link
+    message_count: int
+    input_tokens: int
+    output_tokens: int
+
+
+class InputBound:
+    """The bound for one conversation; ``fixed_bytes`` are instructions and tools, sent with every call."""
+
+    def __init__(self, fixed_bytes: int) -> None:
+        self._fixed_bytes = fixed_bytes
+        self._counted: _Counted | None = None
+        self._is_full_count = True
+
+    def tokens(self, messages: Sequence[ModelMessage], link: Link) -> int:
+        """Upper bound of input tokens when the model of ``link`` is sent ``messages``."""
+        counted = self._counted
+        if counted is None or counted.link is not link or len(messages) <= counted.message_count:
+            return self._fixed_bytes + _most_tokens(messages)
+        # Hidden reasoning may be sent back: the answer counts by its tokens and by its bytes.
+        rest = _most_tokens(messages[counted.message_count :])
+        return counted.input_tokens + counted.output_tokens + rest
+
+    def learn(self, messages: Sequence[ModelMessage], link: Link, tokens: Tokens | None) -> None:
+        """Take in what the model of ``link`` reported for a call with ``messages``; None when it reported nothing.
+
+        A conversation only grows. A model that counts less than before does not count all of it (cached
+        tokens left out), and is not believed again.
+        """
+        before = self._counted
+        if tokens is None or tokens.input_tokens <= 0:
+            self._counted = None
+            return
+        if before is not None and before.link is link and tokens.input_tokens < before.input_tokens:
+            self._is_full_count = False
+        counted = _Counted(
+            link=link,
+            message_count=len(messages),
+            input_tokens=tokens.input_tokens,
+            output_tokens=tokens.output_tokens,
+        )
+        self._counted = counted if self._is_full_count else None
+
+
+def _most_tokens(messages: Sequence[ModelMessage]) -> int:
+    return len(ModelMessagesTypeAdapter.dump_json(list(messages))) + _FRAME_TOKENS * len(messages)

@@ -95,7 +95,7 @@ def append_and_seal(workspace: Workspace, acknowledge: Acknowledge) -> None:
 def sign(workspace: Workspace, acknowledge: Acknowledge) -> None:
     """Heads of open writers, a checkpoint, and a copy of it in a folder."""
     done = notarise(workspace)
-    keep_checkpoint(done.note, done.path.name, str(workspace.root / "kept"))
+    keep_checkpoint(workspace, done.note, done.path.name, str(workspace.root / "kept"))
     acknowledge(f"signed {done.checkpoint.size}")
 
 

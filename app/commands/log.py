@@ -137,7 +137,8 @@ def notarise_log(
         list[str] | None,
         typer.Option(
             metavar="PLACE",
-            help="Also keep the checkpoint there: a folder, or git:URL#BRANCH; may be given several times.",
+            help="Also keep the checkpoint there, may be given several times: a folder, git:URL#BRANCH, "
+            "s3://BUCKET/PREFIX, mailto:ADDRESS, tsa:URL (timestamp authority).",
         ),
     ] = None,
     every: Annotated[
@@ -153,7 +154,7 @@ def notarise_log(
     """Sign the state of the log. Keep a copy of what this prints where nobody who runs agents can change it.
 
     Refuses, with exit code 1, a log that does not continue the one signed before, and a place that holds
-    another checkpoint of the same size; with --every also a writer whose signed events are gone.
+    a checkpoint which the log does not continue; with --every also a writer whose signed events are gone.
     """
     from ingest.log.checkpoint import VKEY_FILE
     from ingest.workspace import Workspace, home
@@ -202,7 +203,7 @@ def _sign(workspace: Workspace, key: Path | None, places: list[str], *, is_notin
     typer.echo(f"{state}: {done.path} ({done.checkpoint.size} manifest lines).", err=True)
     for place in places:
         try:
-            typer.echo(f"Kept: {keep_checkpoint(done.note, done.path.name, place)}.", err=True)
+            typer.echo(f"Kept: {keep_checkpoint(workspace, done.note, done.path.name, place)}.", err=True)
         except OSError as error:
             _stop_unreadable(f"Signed, but not kept in {place}", error)
 

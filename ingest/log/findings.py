@@ -33,6 +33,7 @@ FINDINGS: dict[str, str] = {
     "manifest_rewritten": "the manifest's lines do not have the root that a checkpoint states",
     "checkpoint_missing": "nothing was ever signed, or the newest checkpoint is gone",
     "checkpoint_invalid": "a checkpoint is not signed by the notary's key",
+    "timestamp_invalid": "a timestamp token does not hold for the checkpoint beside it",
     "payload_missing": "a text that the log names is gone without a record of its erasure",
     "payload_changed": "a text does not have the commitment that the log holds",
     "erasure_unfinished": "a text is still there, or there again, although its erasure is on record",

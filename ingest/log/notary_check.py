@@ -22,6 +22,7 @@ from ingest.log.heads import heads_of, remembered_heads
 from ingest.log.manifest import Head
 from ingest.log.merkle import prefix_roots
 from ingest.log.note import Checkpoint, Verifier
+from ingest.log.sink_tsa import TOKEN_SUFFIX, read_token
 from ingest.workspace import Workspace
 
 
@@ -84,14 +85,35 @@ def check_checkpoints(workspace: Workspace, lines: Sequence[bytes], signed: Sign
     signed.notes += _notes(workspace, len(lines), newest)
 
 
+def _note_in(file: Path) -> str:
+    try:
+        # Bytes that are no text are a note that nobody signed, which is a finding.
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise NotaryError(
+            f"Not verified: {file} cannot be read ({error}). Name a checkpoint file."
+        ) from error
+
+
+def _stamped(token: Path, signed: Signed) -> str | None:
+    """The checkpoint beside a timestamp token; None, and a finding, when the token does not hold for it."""
+    note, stamp = read_token(token)
+    if stamp.seen_at is None:
+        signed.findings.append(
+            Finding(code="timestamp_invalid", object=f"token {token}", detail=stamp.problem)
+        )
+        return None
+    signed.notes.append(
+        f"{token.name}: its authority saw the checkpoint at {stamp.seen_at:%Y-%m-%d %H:%M:%S} UTC."
+    )
+    return note
+
+
 def _opened(files: Sequence[Path], verifier: Verifier, signed: Signed) -> Iterator[tuple[str, Checkpoint]]:
     for file in files:
-        try:
-            note = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise NotaryError(
-                f"Not verified: {file} cannot be read ({error}). Name a checkpoint file."
-            ) from error
+        note = _stamped(file, signed) if file.suffix == TOKEN_SUFFIX else _note_in(file)
+        if note is None:
+            continue
         try:
             text = verifier.open(note)
             yield str(file), Checkpoint.parse(text)

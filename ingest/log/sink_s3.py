@@ -12,7 +12,7 @@ from ingest.errors import NotaryError
 from ingest.log.sink_folder import refusal
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+    from botocore.client import BaseClient
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
@@ -97,7 +97,7 @@ class S3Sink:
         )
 
 
-def _client() -> S3Client:
+def _client() -> BaseClient:
     try:
         import boto3
         from botocore.config import Config

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -49,3 +51,42 @@ def refund_hangs(order_id: str, amount_usd: Usd, reason: str = "") -> dict[str, 
 def refund_fails(order_id: str, amount_usd: Usd, reason: str = "") -> dict[str, object]:
     """A tool with a defect."""
     raise ValueError("the amount has three decimals")
+
+
+def hangs(query: str) -> str:
+    """Never comes back."""
+    threading.Event().wait()
+    return query
+
+
+def quits(query: str) -> str:
+    """Wants the process to end."""
+    sys.exit(query)
+
+
+def recurses(query: str) -> str:
+    """Calls itself for ever."""
+    return recurses(query)
+
+
+def times_out(query: str) -> str:
+    """Had to do with a slow service."""
+    raise TimeoutError("the service was slow")
+
+
+def talks(query: str) -> str:
+    """Says far too much."""
+    return "word " * 100_000
+
+
+def leaks(query: str) -> dict[str, str]:
+    """Gives away a key."""
+    return {"api_key": "sk-proj-" + "a1B2c3D4" * 6}
+
+
+def books(query: str, idempotency_key: str = "") -> str:
+    """Book something at a service that heeds the key."""
+    _effect(f"book {query} {idempotency_key}")
+    if os.environ.get("BOOKING_DIES"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "booked"

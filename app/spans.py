@@ -123,6 +123,7 @@ def _shared(run: Row, mappings: Mappings, model: str) -> Event:
         source_domain=str(run["source_domain"] or ""),
         model=model,
         file="",
+        token=str(run["token_id"] or ""),
     )
     return {
         "run_id": str(run["run_id"]),

@@ -1,4 +1,4 @@
-"""``fleetbook adopt``: an agent built elsewhere, seen in imports, becomes one of a team."""
+"""``fleetbook adopt``: an agent built elsewhere, seen in imports or spans, becomes one of a team."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ if TYPE_CHECKING:
 
     from app.warehouse import Warehouse
 
+# The id of an imported agent holds its model, that of one that sends spans does not.
 WORDS = """
-    select distinct source_agent, nullif(model_name, 'unknown') as model from fct_runs
-    where agent_id = $agent_id and not is_demo and recorded_via like 'import:%' and source_agent is not null
+    select distinct
+        source_agent,
+        case when recorded_via <> 'otlp' then nullif(model_name, 'unknown') end as model
+    from fct_runs
+    where
+        agent_id = $agent_id and not is_demo and source_agent is not null
+        and (recorded_via like 'import:%' or recorded_via = 'otlp')
     order by all
 """
 
@@ -34,7 +40,7 @@ def adopt(
         str | None, typer.Option(metavar="AGENT", help="Registered agent that its runs count for.")
     ] = None,
 ) -> None:
-    """Give an agent that was found in imports a team, by an alias in registry.yaml.
+    """Give an agent found in imports or spans a team, by an alias in registry.yaml.
 
     The next build applies it to every run of the agent that nobody claimed, however old.
     """
@@ -66,14 +72,14 @@ def adopt(
 
 
 def _names(warehouse: Warehouse | None, agent: str) -> list[tuple[str, str | None]]:
-    """What the agent calls itself, and its models. Raises AppError when it is in no imported run."""
+    """What the agent calls itself, and its models. Raises AppError when no run tells."""
     from app.errors import AppError
 
     rows = warehouse.fetch(WORDS, {"agent_id": agent}).rows() if warehouse else []
     if not rows:
         raise AppError(
-            f"Not adopted: no imported run of agent {agent!r} is in the warehouse. "
-            "Check the id on the agents page, or run `fleetbook build` after an import."
+            f"Not adopted: no run of an agent {agent!r} built elsewhere is in the warehouse. "
+            "Check the id on the agents page, or run `fleetbook build` first."
         )
     return [(str(source_agent), model) for source_agent, model in rows]
 

@@ -53,8 +53,14 @@ def _card(page: Page, agent: Row) -> None:
             "It has no owner, no purpose and no risk class here. Add it to registry.yaml and apply it.",
             icon=":material/help:",
         )
+    if agent["is_adopted"]:
+        st.info(
+            "Built elsewhere and adopted: an alias in registry.yaml gives its runs to this team. "
+            "It has no owner, no purpose and no risk class here.",
+            icon=":material/input:",
+        )
     st.markdown(_badges(page, agent))
-    if not agent["is_registered"]:
+    if agent["is_adopted"] or not agent["is_registered"]:
         return
     with st.container(border=True):
         if agent["purpose"]:
@@ -78,7 +84,8 @@ def _facts(column: st.delta_generator.DeltaGenerator, facts: Mapping[str, object
 
 
 def _badges(page: Page, agent: Row) -> str:
-    risk, status = str(agent["risk_class"] or "no risk class"), str(agent["status"] or "not registered")
+    risk = str(agent["risk_class"] or "no risk class")
+    status = str(agent["status"] or ("adopted" if agent["is_adopted"] else "not registered"))
     return (
         f":{RISK_COLOURS.get(risk, 'gray')}-badge[{md_escape(risk)}{' risk' if agent['risk_class'] else ''}] "
         f":{STATUS_COLOURS.get(status, 'blue')}-badge[{md_escape(words(status))}] "

@@ -16,6 +16,7 @@ from ingest.workspace import Workspace
 COLUMNS = {
     "source_agent": "source_agent",
     "source_domain": "source_domain",
+    "token": "token_id",
     "model": "requested_model",
     "file": "source_file",
 }

@@ -18,7 +18,7 @@ from ingest.errors import MappingError
 from ingest.workspace import Workspace
 
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-MATCH_KEYS = ("source_agent", "source_domain", "model", "file")
+MATCH_KEYS = ("source_agent", "source_domain", "token", "model", "file")
 TARGET_KEYS = ("team", "agent")
 MAX_ID_CHARS = 63
 
@@ -73,9 +73,17 @@ class Mappings:
         self._entries = tuple(entries)
         self._directory = directory
 
-    def place(self, *, source_agent: str, source_domain: str, model: str, file: str) -> Placement:
+    def place(
+        self, *, source_agent: str, source_domain: str, model: str, file: str, token: str = ""
+    ) -> Placement:
         """The first fitting entry's team and agent; else the agent under its own name, in no team."""
-        words = {"source_agent": source_agent, "source_domain": source_domain, "model": model, "file": file}
+        words = {
+            "source_agent": source_agent,
+            "source_domain": source_domain,
+            "token": token,
+            "model": model,
+            "file": file,
+        }
         own_name = outside_agent_id(source_agent, model)
         for entry in self._entries:
             if entry.fits(words):

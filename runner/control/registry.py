@@ -287,14 +287,24 @@ class Price(Declared):
 
 
 class Alias(Declared):
-    """A name by which outside agents call themselves, and the team and agent it stands for."""
+    """What outside runs say of themselves, and the team and agent they belong to; absent words fit any.
 
-    source_agent: str
+    ``source_agent`` is the agent's own name, ``source_domain`` its service, ``token`` the id of its sender's.
+    """
+
+    source_agent: str | None = None
     source_domain: str | None = None
+    token: str | None = None
     model: str | None = None
     file: str | None = None
     team: Name
     agent: Name
+
+    @model_validator(mode="after")
+    def _fits_not_everything(self) -> Alias:
+        if not (self.source_agent or self.source_domain or self.token):
+            raise ValueError("an alias names source_agent, source_domain or token")
+        return self
 
 
 class Registry(Declared):

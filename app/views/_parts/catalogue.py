@@ -16,7 +16,11 @@ def agent_rows(page: Page, period: controls.Period, team: str | None) -> pl.Data
         name=pl.coalesce("agent_name", "agent_id"),
         team=page.teamed("team_id"),
         owner=page.named("owner_id"),
-        state=pl.when(pl.col("is_registered")).then(pl.col("status")).otherwise(pl.lit("not registered")),
+        state=pl.when(pl.col("is_adopted"))
+        .then(pl.lit("adopted"))
+        .when(pl.col("is_registered"))
+        .then(pl.col("status"))
+        .otherwise(pl.lit("not registered")),
     ).sort("is_small", "success_rate_low", "runs", descending=[False, True, True], nulls_last=True)
 
 

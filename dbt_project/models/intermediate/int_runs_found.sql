@@ -25,11 +25,12 @@ aliased as (
     from requests
     inner join {{ ref('stg_events__aliases') }} as aliases
         on
-            requests.source_agent = coalesce(aliases.source_agent, requests.source_agent)
+            coalesce(requests.source_agent, '') = coalesce(aliases.source_agent, requests.source_agent, '')
             and coalesce(requests.source_domain, '') = coalesce(aliases.source_domain, requests.source_domain, '')
             and coalesce(requests.requested_model, '') = coalesce(aliases.requested_model, requests.requested_model, '')
             and coalesce(requests.source_file, '') = coalesce(aliases.source_file, requests.source_file, '')
-    where requests.team_id is null and requests.recorded_via like 'import:%'
+    -- nothing that is imported has a sender's token; spans are placed before they come here
+    where requests.team_id is null and requests.recorded_via like 'import:%' and aliases.token_id is null
     qualify row_number() over (partition by requests.run_id order by aliases.position nulls last) = 1
 ),
 

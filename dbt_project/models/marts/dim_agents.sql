@@ -29,6 +29,12 @@ seen as (
         max(placed_at) as last_run_at
     from runs
     group by agent_id, is_demo
+),
+
+-- built elsewhere, and claimed for a team by an alias of registry.yaml
+adopted as (
+    select distinct agent_id
+    from {{ ref('stg_events__aliases') }}
 )
 
 select
@@ -47,10 +53,12 @@ select
     declared.template_version,
     declared.expected_use,
     declared.tool_count,
-    declared.agent_id is not null as is_registered,
+    declared.agent_id is not null or adopted.agent_id is not null as is_registered,
+    declared.agent_id is null and adopted.agent_id is not null as is_adopted,
     coalesce(seen.recorded_via, declared.recorded_via) as recorded_via,
     coalesce(declared.is_demo, seen.is_demo) as is_demo,
     seen.first_run_at,
     seen.last_run_at
 from declared
 full outer join seen on seen.agent_id = declared.agent_id and seen.is_demo = declared.is_demo
+left join adopted on adopted.agent_id = seen.agent_id

@@ -13,6 +13,7 @@ aliases as (
         -- the run's own words; null fits any
         source_agent,
         source_domain,
+        token_id,
         requested_model,
         source_file,
 

@@ -98,11 +98,12 @@ def test_an_empty_wallet_refuses_before_the_run_with_numbers_and_advice(
 
 
 def test_a_run_that_meets_an_exhausted_wallet_ends_stopped_budget(workspace: Workspace) -> None:
-    # Enough for the first turn of the refund, not for the second: 0.006 USD.
-    control = company(workspace, ('cap_usd: "20.00"', 'cap_usd: "0.006"'))
+    # Enough for one refund and for a request, not for the worst case of a second one's first turn.
+    control = company(workspace, ('cap_usd: "20.00"', 'cap_usd: "0.0018"'))
+    play(control, "refund-agent", "Refund W-2211")
     outcome = play(control, "refund-agent", "Refund W-2211")
     assert outcome.end_state == "stopped_budget"
-    assert "Run stopped: wallet agent:refund-agent:month has 0.0057" in str(outcome.reason)
+    assert "Run stopped: wallet agent:refund-agent:month has 0.001040 USD" in str(outcome.reason)
     assert "Raise the month cap of agent:refund-agent" in str(outcome.reason)
     (end,) = events(workspace, outcome.run_id, "run_ended")
     assert (end["end_state"], end["error_type"]) == ("stopped_budget", "wallet-exhausted")

@@ -7,15 +7,26 @@ in for those bytes, and only what came after it is bounded by its own (docs/deci
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequestPart,
+    ModelResponsePart,
+    SystemPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_core import to_json
 
 from runner.agent.chain import Link
 from runner.control.prices import Tokens
 
-# Chat framing costs a few tokens per message that are not in its text.
+# Chat framing costs a few tokens per part that are not in its text.
 _FRAME_TOKENS = 16
 
 
@@ -47,7 +58,7 @@ class InputBound:
         return counted.input_tokens + counted.output_tokens + rest
 
     def learn(self, messages: Sequence[ModelMessage], link: Link, tokens: Tokens | None) -> None:
-        """Take in what the model of ``link`` reported for a call with ``messages``; None when it reported nothing.
+        """Take in what the model of ``link`` reported for a call with ``messages``; None is nothing.
 
         A conversation only grows. A model that counts less than before does not count all of it (cached
         tokens left out), and is not believed again.
@@ -68,4 +79,20 @@ class InputBound:
 
 
 def _most_tokens(messages: Sequence[ModelMessage]) -> int:
-    return len(ModelMessagesTypeAdapter.dump_json(list(messages))) + _FRAME_TOKENS * len(messages)
+    return sum(_most_of_part(part) for message in messages for part in message.parts)
+
+
+def _most_of_part(part: ModelRequestPart | ModelResponsePart) -> int:
+    """Bytes of what the model gets to see of a part, escaped as JSON: templates may quote it once more."""
+    if isinstance(part, ToolCallPart):
+        seen = [part.tool_name, part.tool_call_id, part.args_as_json_str()]
+    elif isinstance(part, ToolReturnPart):
+        seen = [part.tool_name, part.tool_call_id, part.model_response_str()]
+    elif isinstance(part, TextPart | SystemPromptPart) or (
+        isinstance(part, UserPromptPart) and isinstance(part.content, str)
+    ):
+        seen = [str(part.content)]
+    else:
+        # Whatever else there is (thinking with its signature, a retry, files): all of it, as it is stored.
+        return _FRAME_TOKENS + len(to_json(part))
+    return _FRAME_TOKENS + sum(len(json.dumps(text)) for text in seen)

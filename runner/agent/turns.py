@@ -28,7 +28,6 @@ from runner.control.wallet import Attempt
 from runner.errors import BudgetRefused, ModelUnusable, PriceUnknown, RunnerError
 
 
-
 class TurnLimitReached(RunnerError):
     """The run has used all model turns that its version allows."""
 
@@ -90,7 +89,7 @@ class TurnGate:
         if session.turn_count >= session.frozen.max_turns:
             raise TurnLimitReached(session.frozen.max_turns)
         purses = self._purses()
-        input_tokens = self._bound.tokens(messages, self._chain.link.name)
+        input_tokens = self._bound.tokens(messages, self._chain.link)
         wanted = session.frozen.max_output_tokens
         pacing = session.pacing
         tried, patience = wanted, Patience(wait_s=pacing.wallet_wait_s, poll_s=pacing.wallet_poll_s)
@@ -175,7 +174,7 @@ class TurnGate:
         session, held = self._session, self._take_held()
         response = with_unique_ids(response)
         billed = bill(response, held)
-        self._bound.learn(history, held.link.name, billed.tokens)
+        self._bound.learn(history, held.link, billed.tokens)
         calls = [journal_entry(session, place, part) for place, part in enumerate(response.tool_calls)]
         messages = ModelMessagesTypeAdapter.dump_json([*history, response]).decode()
         turn_index = session.turn_count

@@ -16,6 +16,8 @@ from tests.test_runner_crash import effects, terminal
 
 __all__ = ["effects", "fleetbook"]
 
+pytestmark = pytest.mark.both_engines
+
 DELEGATES = (
     """\
     tools: [{tool: search_tickets}, {tool: classify_ticket}]

@@ -131,7 +131,10 @@ def print_outcome(console: Console, control: Control, outcome: Outcome) -> None:
         if outcome.reason:
             console.print(foreign(outcome.reason), soft_wrap=True)
         return
-    console.print(Text(f"waits for a person · {spent} so far", "bold yellow"))
+    what = "a delegate" if outcome.reason == "delegate" else "a person"
+    console.print(Text(f"waits for {what} · {spent} so far", "bold yellow"))
+    if outcome.reason == "delegate":
+        console.print("`fleetbook runs` shows it, and what it waits for itself.", markup=False)
     for request in outcome.requests:
         print_request(console, control, request)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -180,6 +182,26 @@ def test_a_server_that_breaks_off_in_a_consequential_call_leaves_it_to_a_person(
     assert resume(control, outcome.run_id).end_state == "completed"
     assert effects(mood) == ["order 1 Emma", "order 1 Emma"]
     control.close()
+
+
+def test_a_server_by_url_is_reached_over_http(workspace: Workspace, mood: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, str(ROOT / "tests" / "mcp_server.py"), "--http", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
+        try:
+            assert running.stderr is not None
+            assert any("running on" in line for line in running.stderr)
+            head, _, tail = SERVER.partition("    command:")
+            url = f"{head}    url: http://127.0.0.1:{port}/mcp\n" + tail.partition("FILE]\n")[2]
+            declared = (("tools:\n  lookup", url + "  lookup"), DECLARED[1])
+            with company(workspace, *declared) as control:
+                outcome = play(control, "book-agent", order(2))
+        finally:
+            running.terminate()
+    assert outcome.end_state == "completed"
+    assert effects(mood) == ["order 2 Emma"]
 
 
 def test_a_server_that_cannot_be_reached_is_a_failed_call_and_names_why(workspace: Workspace) -> None:

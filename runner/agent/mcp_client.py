@@ -132,6 +132,7 @@ class _Connection:
         ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._stop = asyncio.Event()
         task = self._task = asyncio.create_task(self._hold(ready, self._stop))
+        task.add_done_callback(_heard)  # a connection that was dropped may still fail; nobody waits for it
         await asyncio.wait(
             {task, ready}, timeout=self._server.connect_timeout_s, return_when=asyncio.FIRST_COMPLETED
         )

@@ -40,6 +40,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.review",
     "app.commands.exports",
     "app.commands.serve",
+    "app.commands.up",
 )
 
 PRODUCT_ERRORS = (IngestError, RunnerError, AppError)

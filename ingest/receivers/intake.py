@@ -1,7 +1,7 @@
 """From decoded records to events of the log: content taken apart, secrets masked, ids derived.
 
 The records of one trace in one request are one event, and their texts one payload: they belong to one run and
-are erased together. An event for each span costs twice the CPU and the disk (docs/decisions/0014).
+are erased together. An event for each span costs twice the CPU and the disk (docs/decisions/0015).
 """
 
 from __future__ import annotations

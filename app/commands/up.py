@@ -1,0 +1,121 @@
+"""``fleetbook up``: what a small company needs on one machine: pages, receiver, worker, builds.
+
+Each part is a command of its own in a process of its own. One that ends by itself is started again, later
+each time; one that cannot even start ends them all, because its reason is on the terminal and stays.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.otlp import DEFAULT_PORT as RECEIVER_PORT
+from app.commands.serve import DEFAULT_PORT as PAGES_PORT
+from app.commands.serve import interruptible
+from app.errors import ServeError
+from ingest.workspace import Workspace, home
+
+_ROOT = Path(__file__).resolve().parents[2]  # where `python -m app.cli` finds the product
+LOOK_SECONDS = 0.5
+START_SECONDS = 10.0  # what ends sooner has not started: a taken port, a file that cannot be read
+LONGEST_WAIT_SECONDS = 60.0
+STOP_SECONDS = 40.0  # a worker gives its runs 30 seconds to end or park
+
+
+@dataclass(kw_only=True)
+class Part:
+    """One command that is kept running, or is run again ``every`` so many seconds."""
+
+    name: str
+    words: tuple[str, ...]
+    every: float | None = None
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    wait: float = 1.0
+    due_at: float = field(default_factory=time.monotonic)
+
+    def start(self, root: str) -> None:
+        """Start its process; Ctrl-C reaches only ours, which ends the parts in order."""
+        command = [sys.executable, "-m", "app.cli", "--workspace", root, *self.words]
+        self.process = subprocess.Popen(command, cwd=_ROOT, start_new_session=True)
+        self.started_at = time.monotonic()
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``up`` to the command line."""
+    app.command("up")(up)
+
+
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages.")] = PAGES_PORT,
+    receiver_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the OTLP receiver.")
+    ] = RECEIVER_PORT,
+    receiver: Annotated[bool, typer.Option(help="Take in spans of agents built elsewhere.")] = True,
+    worker: Annotated[bool, typer.Option(help="Play queued and decided runs.")] = True,
+    build_minutes: Annotated[int, typer.Option(min=0, help="Minutes between builds; 0 for none.")] = 15,
+) -> None:
+    """Start pages, OTLP receiver, worker and regular builds on this machine, until Ctrl-C."""
+    root = str(Workspace.open(home()).root.resolve())
+    parts = [Part(name="pages", words=("serve", "--port", str(port)))]
+    if receiver:
+        parts.append(Part(name="receiver", words=("serve-otlp", "--port", str(receiver_port))))
+    if worker:
+        parts.append(Part(name="worker", words=("worker",)))
+    if build_minutes:
+        parts.append(Part(name="build", words=("build",), every=60.0 * build_minutes))
+    with interruptible():
+        try:
+            while True:
+                for part in parts:
+                    look_after(part, root, time.monotonic())
+                time.sleep(LOOK_SECONDS)
+        except KeyboardInterrupt:
+            typer.echo("Stopping. What was answered or recorded is in the log.")
+        finally:
+            _stop(parts)
+
+
+def look_after(part: Part, root: str, now: float) -> None:
+    """Start ``part`` when it is due. Raises ServeError when it ended before it was up."""
+    if part.process is None:
+        if now >= part.due_at:
+            part.start(root)
+        return
+    code = part.process.poll()
+    if code is None:
+        return
+    part.process = None
+    if part.every is not None:
+        part.due_at = part.started_at + part.every
+        return
+    lived = now - part.started_at
+    if lived < START_SECONDS:
+        raise ServeError(
+            f"Not up: {part.name} ended after {lived:.0f} s with exit code {code} "
+            f"(`fleetbook {' '.join(part.words)}`). The reason is in the lines above; correct it and run "
+            "`fleetbook up` again."
+        )
+    part.wait = 1.0 if lived > LONGEST_WAIT_SECONDS else min(2 * part.wait, LONGEST_WAIT_SECONDS)
+    part.due_at = now + part.wait
+    typer.echo(f"{part.name} ended by itself (exit code {code}); started again in {part.wait:.0f} s.")
+
+
+def _stop(parts: list[Part]) -> None:
+    """End all parts at once, and those by force that do not end in time."""
+    running = [part.process for part in parts if part.process is not None and part.process.poll() is None]
+    for process in running:
+        process.terminate()
+    until = time.monotonic() + STOP_SECONDS
+    for process in running:
+        try:
+            process.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

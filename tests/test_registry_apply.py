@@ -38,12 +38,14 @@ def test_the_first_apply_tells_everything_and_the_second_nothing(workspace: Work
     control = company(workspace)
     assert control.apply(registry()).is_empty
     counted = Counter(str(event["event_type"]) for event in log(control))
-    # 6 + 5 + 2 + 2 ceilings of four roles and 4 grants; 2 + 2 tools; 2 wallets.
+    # 6 + 5 + 2 + 2 ceilings of four roles and 4 grants; 4 tools, 2 + 2 of them used; 2 wallets.
     assert counted == {
         "team_declared": 3,
         "person_declared": 6,
         "role_granted": 15 + 4,
         "agent_version_declared": 2,
+        "tool_declared": 4,
+        "oversight_declared": 1,
         "tool_rule_set": 4,
         "status_changed": 2,
         "budget_set": 2,
@@ -120,6 +122,43 @@ def test_a_person_taken_out_of_the_file_is_told_and_can_do_nothing(workspace: Wo
     assert [event["person_id"] for event in log(control) if event["event_type"] == "person_removed"] == [
         "eva-sol"
     ]
+
+
+def test_what_is_around_agents_is_told_when_it_comes_changes_and_goes(workspace: Workspace) -> None:
+    around = (
+        "grants:\n",
+        "knowledge: {handbook: {name: Handbook, folder: docs, sensitivity: internal, owner: li-chen}}\n"
+        "mcp_servers: {crm: {command: [crm-tools]}}\n"
+        "templates: {sorting: {version: 3, name: Sorting}}\n"
+        "schedules: {nightly: {agent: triage-agent, cron: 0 2 * * *, task: Sort, run_as: mara-lindt}}\n"
+        "notifications: [{id: chat, url: 'slack://token-a/token-b'}]\n"
+        "grants:\n",
+    )
+    control = company(workspace, around)
+    control.apply(registry((around[0], around[1].replace("internal", "personal"))))
+    control.apply(registry())
+    kinds = ("knowledge", "mcp_server", "template", "schedule", "notification")
+    told = [event for event in log(control) if str(event["event_type"]).rpartition("_")[0] in kinds]
+    assert [event["event_type"] for event in told] == [
+        *(f"{kind}_declared" for kind in kinds),
+        "knowledge_declared",
+        *(f"{kind}_removed" for kind in kinds),
+    ]
+    assert (told[0]["knowledge_id"], told[0]["sensitivity"], told[0]["owner_id"]) == (
+        "handbook",
+        "internal",
+        "li-chen",
+    )
+    assert told[5]["sensitivity"] == "personal"
+    assert (told[2]["template_id"], told[2]["template_version"]) == ("sorting", 3)
+    assert (told[3]["rule_id"], told[3]["person_id"], told[3]["cron"]) == (
+        "nightly",
+        "mara-lindt",
+        "0 2 * * *",
+    )
+    assert told[4]["notification_id"] == "chat"
+    assert "payload_id" not in told[4]  # its URL holds a secret
+    assert not any("token-a" in str(event) for event in log(control))
 
 
 def test_a_changed_cap_reaches_the_open_window_and_a_dropped_wallet_is_told(

@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from runner.agent.tools import UpstreamError
 from runner.control.registry_extras import McpServer
@@ -67,7 +67,8 @@ class ToolServers:
         connection = self._connection(_server(tool))
         client = await connection.client()
         try:
-            result = await client.session.call_tool(tool.place, dict(arguments), meta={_KEY: key})
+            meta = cast("types.RequestParamsMeta", {_KEY: key})
+            result = await client.session.call_tool(tool.place, dict(arguments), meta=meta)
         except MCPError as error:
             if not connection.is_alive or _is_broken_off(error.code):
                 connection.drop()
@@ -133,9 +134,8 @@ class _Connection:
         self._stop = asyncio.Event()
         task = self._task = asyncio.create_task(self._hold(ready, self._stop))
         task.add_done_callback(_heard)  # a connection that was dropped may still fail; nobody waits for it
-        await asyncio.wait(
-            {task, ready}, timeout=self._server.connect_timeout_s, return_when=asyncio.FIRST_COMPLETED
-        )
+        hopes: set[asyncio.Future[Any]] = {task, ready}
+        await asyncio.wait(hopes, timeout=self._server.connect_timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             self._ready = ready
             return

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ingest.erasure import erase
 from ingest.log.compact import compact
+from ingest.payload_rewrap import rewrap
 from ingest.retention import prune
 from ingest.workspace import Workspace
 
@@ -30,6 +31,7 @@ def tomorrow() -> dt.datetime:
 
 WORKS: dict[str, Callable[[Workspace], object]] = {
     "compact": lambda workspace: compact(workspace, clock=tomorrow),
+    "rewrap": rewrap,
     "erase": lambda workspace: erase(workspace, run_id="r1", reason="request", person_id="p"),
     "prune": lambda workspace: prune(
         workspace, older_than_days=184, reason="its time is over", person_id="p"

@@ -19,7 +19,7 @@ from ingest.payload_store import stored_texts
 from ingest.reader import payload_texts, run_events
 from ingest.workspace import Workspace
 from runner.errors import RegistryInvalid
-from tests.runner_company import company, events, play, registry, registry_text
+from tests.runner_company import company, events, play, registry, registry_text, resume
 from tests.tau2_files import document, good, write
 from tests.test_log_evidence import checked
 from tests.test_otlp_receiver import Served, json_span, trace_json
@@ -58,6 +58,20 @@ def test_an_agent_whose_texts_are_off_runs_and_leaves_no_text(
     assert kept_kinds(workspace) == {"specification"}
     everything = b"".join(path.read_bytes() for path in workspace.lake_dir.rglob("*.parquet"))
     assert TASK.encode() not in everything
+
+
+def test_an_approval_works_for_an_agent_whose_texts_are_off(workspace: Workspace) -> None:
+    control = company(workspace, saying(TEAM, "off"))
+    outcome = play(control, "refund-agent", "Refund W-2211, 240 USD")
+    (request,) = outcome.requests
+    assert "240" in request.arguments
+    control.decide(request.approval_id, "mara-lindt", "approved", "checked")
+    assert resume(control, outcome.run_id).end_state == "completed"
+    control.close()
+    assert {
+        event["content_capture"] for event in events(workspace, outcome.run_id, "approval_requested")
+    } == {"off"}
+    assert kept_kinds(workspace) == {"specification"}
 
 
 def test_hashed_texts_can_be_proven_by_whoever_has_them(workspace: Workspace) -> None:

@@ -23,6 +23,7 @@ from ingest.payloads import make_payload
 from ingest.reader import payload_texts
 from ingest.workspace import Workspace
 from tests.log_events import AT, started
+from tests.log_kills import killed
 from tests.test_log_commands import Command, fleetbook
 from tests.test_log_evidence import checked
 
@@ -154,6 +155,22 @@ def test_a_new_key_encrypts_what_comes_and_rewrapping_the_rest(
     monkeypatch.setenv(KEY_VARIABLE, newest)
     assert list(payload_texts(workspace, ids).values()) == [*TEXTS, *TEXTS[:2]]
     assert codes(workspace) == set()
+
+
+def test_a_rewrapping_killed_at_any_step_loses_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = Workspace.create(tmp_path / "template")
+    ids = [payload_id for run_id in ("r1", "r2") for payload_id in write(template, TEXTS[:2], run_id=run_id)]
+    monkeypatch.setenv(KEY_VARIABLE, new_key())
+    states = killed(template.root, tmp_path, "rewrap")
+    assert len(states) > 8
+    for state in states:
+        assert list(payload_texts(state, ids).values()) == TEXTS[:2] * 2
+        assert codes(state) == set()
+        rewrap(state)
+        assert {row["key_id"] for row in rows(state)} == {keyring().newest}
+        assert not list(state.payload_dir.glob("*.rewrapping"))
 
 
 def test_rewrapping_leaves_what_it_has_no_key_for(

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.errors import PayloadLocked, SegmentError
-from ingest.log.disk import make_folder, publish, sync_folder
+from ingest.log.disk import make_folder, publish
 from ingest.log.wal import WalName, insist_on_all, wal_names
 from ingest.payload_keys import Keyring, keyring
 from ingest.payload_struck import struck_ids, texts_kept
@@ -95,8 +95,7 @@ def seal_payloads(
             insist_on_all(name, reader.valid_bytes, reader.size)
         for file in files:
             make_folder(file.final.parent)
-            publish(file.temporary, file.final)
-        sync_folder(workspace.payload_dir)
+            publish(file.temporary, file.final)  # the old name may come back: recovery sweeps it
         return count
 
 

@@ -115,12 +115,11 @@ class TemplateUnusable(RunnerError):
 class ToolUnusable(RunnerError):
     """A registered tool function cannot be loaded or typed."""
 
-    def __init__(self, tool: str, function: str, problem: str):
+    def __init__(self, tool: str, function: str, problem: str, advice: str | None = None):
         self.tool = tool
-        super().__init__(
-            f"Tool not usable: {tool} = {function!r}: {problem}. "
-            f"Correct tools.{tool}.function in registry.yaml; it names a Python function as module:function."
-        )
+        names = "it names a Python function as module:function"
+        advice = advice or f"Correct tools.{tool}.function in registry.yaml; {names}."
+        super().__init__(f"Tool not usable: {tool} = {function!r}: {problem}. {advice}")
 
 
 class ModelUnusable(RunnerError):

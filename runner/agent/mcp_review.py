@@ -70,9 +70,13 @@ def pin(control: Control, tool_name: str, person_id: str) -> Pinned:
         raise NotFound("tool of a server", tool_name, nearest(tool_name, servers_tools), advice)
     control.require(registry, person_id, "apply_registry", WHOLE_COMPANY)
     server_name, _, name = tool.mcp.partition("/")
-    shown = asyncio.run(_shown(registry.mcp_servers[server_name], tool_name, tool)).get(name)
+    there = asyncio.run(_shown(registry.mcp_servers[server_name], tool_name, tool))
+    shown = there.get(name)
     if shown is None:
-        raise ToolUnusable(tool_name, tool.target, f"server {server_name} shows no tool {name}")
+        names = ", ".join(sorted(there)) or "none"
+        raise ToolUnusable(
+            tool_name, tool.target, f"server {server_name} shows no tool {name}", f"It shows: {names}."
+        )
     with control.store.write() as tx:
         tool_schemas.record(tx, tool_name, shown, person_id=person_id)
 
@@ -99,6 +103,7 @@ async def _shown(server: McpServer, tool_name: str, tool: Tool) -> dict[str, Sho
     try:
         return await connections.all_shown(server)
     except ServerDown as error:
-        raise ToolUnusable(tool_name, tool.target, str(error)) from error
+        advice = "Start it, or correct its command, url and environment under mcp_servers in registry.yaml."
+        raise ToolUnusable(tool_name, tool.target, str(error), advice) from error
     finally:
         await connections.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from runner.agent.mcp_client import ServerDown, ToolServers
@@ -32,31 +33,39 @@ class Toolbox:
 
         Raises ToolUnusable for a function that cannot be loaded.
         """
+        reasons = {}
         for tool in version.frozen.tools:
             if tool.home == "mcp":
-                await self._meet(agent_id, version, tool)
+                reasons[tool.name] = await self._meet(agent_id, version, tool)
         with self._control.store.read() as connection:
             registry = self._control.registry_in(connection)
             bindings = bindings_of(connection, registry, agent_id, version.agent_version, version.frozen)
-        is_whole = not any(isinstance(binding, Unrecorded) for binding in bindings.values())
-        return Offer(bindings, is_whole)
+        unseen = [binding for binding in bindings.values() if isinstance(binding, Unrecorded)]
+        for binding in unseen:
+            bindings[binding.name] = replace(binding, why=reasons.get(binding.name) or binding.why)
+        return Offer(bindings, is_whole=not unseen)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.servers.close()
 
-    async def _meet(self, agent_id: str, version: Version, tool: FrozenTool) -> None:
+    async def _meet(self, agent_id: str, version: Version, tool: FrozenTool) -> str | None:
+        """Record a server's tool that this version does not know yet; why not, where that failed."""
         number, frozen = version.agent_version, version.frozen
         with self._control.store.read() as connection:
             known = tool_schemas.of_version(connection, agent_id, number, tool)
-        # What a high-risk agent is given was looked at by a person before.
-        if known is not None or (tool.schema_sha256 is None and frozen.risk.risk_class == "high"):
-            return
+        if known is not None:
+            return None
+        if tool.schema_sha256 is None and frozen.risk.risk_class == "high":
+            return "a high-risk agent gets only what a person has reviewed (`fleetbook mcp pin`)"
         try:
             shown = await self.servers.shown(tool)
-        except ServerDown:
-            return  # each call will say so
-        if shown is None or tool.schema_sha256 not in (None, shown.sha256):
-            return
+        except ServerDown as error:
+            return str(error)
+        if shown is None:
+            return f"the server shows no tool {tool.place}"
+        if tool.schema_sha256 not in (None, shown.sha256):
+            return "the server shows another description or schema than was reviewed"
         with self._control.store.write() as tx:
             tool_schemas.pin(tx, agent_id, number, tool, shown)
+        return None

@@ -33,7 +33,8 @@ class McpServer(Declared):
     command: tuple[str, ...] = ()
     url: str | None = None
     environment: tuple[str, ...] = ()
-    connect_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10
+    # A command that imports much takes seconds on a busy machine.
+    connect_timeout_s: Annotated[float, Field(gt=0, le=300)] = 30
 
     @model_validator(mode="after")
     def _one_way(self) -> McpServer:

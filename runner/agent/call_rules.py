@@ -8,6 +8,7 @@ from runner.agent.mcp_client import ServerDown
 from runner.agent.session import Session
 from runner.control import tool_schemas
 from runner.control.access import Ruling, agent_target, may
+from runner.control.registry import Registry
 from runner.control.versions import FrozenTool
 
 
@@ -20,18 +21,18 @@ class No:
     is_outage: bool = False
 
 
-async def refusal(session: Session, tool: FrozenTool) -> No | None:
-    """The rule that keeps the run's person from this call now, or None."""
-    ruling = _access(session, tool)
+async def refusal(session: Session, registry: Registry, tool: FrozenTool) -> No | None:
+    """The rule of ``registry``, as it is applied now, that keeps the run's person from this call, or None."""
+    ruling = _access(session, registry, tool)
     if not ruling.allowed:
         sentence = f"{session.run.requested_by} may not use {tool.name} now: {ruling.sentence}."
         return No(rule=ruling.rule_id, sentence=sentence)
     return await _by_server(session, tool) if tool.home == "mcp" else None
 
 
-def _access(session: Session, tool: FrozenTool) -> Ruling:
-    """By the registry as it is applied now. What an agent may ask or search is ruled on where it does so."""
-    registry, run = session.control.registry(), session.run
+def _access(session: Session, registry: Registry, tool: FrozenTool) -> Ruling:
+    """What an agent may ask or search is ruled on where it does so."""
+    run = session.run
     if tool.home in ("delegate", "knowledge"):
         return may(registry, run.requested_by, "run_agent", agent_target(registry, run.agent_id))
     target = agent_target(registry, run.agent_id, person_id=run.requested_by, tool=tool.name)

@@ -121,18 +121,22 @@ class Session:
 
         return await self._off_loop(work)
 
-    async def gate(self) -> None:
+    async def gate(self) -> Registry:
         """Before each model call and tool call: stands still for ever once the run is ordered to stop.
 
-        The worker that plays the run cancels it then (see runner.worker).
+        The worker that plays the run cancels it then (see runner.worker). Returns the registry as it is
+        applied now.
         """
 
-        def is_stopped() -> bool:
+        def standing() -> tuple[bool, Registry]:
             with self.control.store.read() as connection:
-                return runs.is_marked(connection, self.run.run_id)
+                is_stopped = runs.is_marked(connection, self.run.run_id)
+                return is_stopped, self.control.registry_in(connection)
 
-        if await self._off_loop(is_stopped):
+        is_stopped, registry = await self._off_loop(standing)
+        if is_stopped:
             await asyncio.Event().wait()
+        return registry
 
     async def flush(self) -> None:
         """Make every event so far durable in the log. Raises RelayError."""

@@ -85,14 +85,14 @@ class ToolGate:
         call, tool = self._calls[part.tool_call_id], self._tool(part.tool_name)
         if call.state == "finished":
             return _replayed(call)
-        await self._session.gate()
+        registry = await self._session.gate()
         checked = self._binding(tool.name).check(arguments)
         if isinstance(checked, InvalidArguments) or checked.digest != call.arguments_digest:
             text = (
                 "The arguments differ from those that were asked for and recorded, so nothing was executed."
             )
             return await self._refuse(call, No(rule="arguments-changed", sentence=text))
-        if call.state == "requested" and (no := await refusal(self._session, tool)) is not None:
+        if call.state == "requested" and (no := await refusal(self._session, registry, tool)) is not None:
             return await self._refuse(call, no)
         if tool.home == "delegate":
             return await self._delegate(call, tool, checked)
@@ -171,7 +171,7 @@ class ToolGate:
     async def _use(self, call: Call, tool: FrozenTool, checked: Arguments, request: Request) -> object:
         session = self._session
         # Between the decision and now the person may have left, or the server changed.
-        if (no := await refusal(session, tool)) is not None:
+        if (no := await refusal(session, session.control.registry(), tool)) is not None:
             return await self._refuse(call, no)
         changed = approvals.plain(request.changed_arguments)
         used = checked if changed is None else self._binding(tool.name).check(changed)

@@ -14,12 +14,14 @@ from runner.control.registry import Registry
 from runner.errors import RegistryNotApplied
 
 # The columns of an event whose text is not kept; None when it is to be kept.
-Unkept = Callable[[Connection, Mapping[str, Value], str], dict[str, Value] | None]
+Unkept = Callable[[Mapping[str, Value], str], dict[str, Value] | None]
+# The rule as a transaction sees it: asked for once in each.
+UnkeptIn = Callable[[Connection], Unkept]
 
 
-def keep_all(connection: Connection, event: Mapping[str, Value], text: str) -> dict[str, Value] | None:
+def keep_all(connection: Connection) -> Unkept:
     """Every text is kept: what a store without a registry does."""
-    return None
+    return _kept
 
 
 def content_capture(registry: Registry, team_id: str | None, agent_id: str | None) -> Capture:
@@ -29,14 +31,24 @@ def content_capture(registry: Registry, team_id: str | None, agent_id: str | Non
     return strictest(*(part.content_capture for part in (agent, team) if part is not None))
 
 
-def by_registry(workspace: Workspace, registry_in: Callable[[Connection], Registry]) -> Unkept:
+def by_registry(workspace: Workspace, registry_in: Callable[[Connection], Registry]) -> UnkeptIn:
     """The rule of the registry that ``registry_in`` finds; texts are hashed with the key of ``workspace``."""
 
-    def unkept(connection: Connection, event: Mapping[str, Value], text: str) -> dict[str, Value] | None:
+    def unkept_in(connection: Connection) -> Unkept:
         try:
-            registry = registry_in(connection)
+            return _rule(workspace, registry_in(connection))
         except RegistryNotApplied:
-            return None  # nothing is declared, so nothing runs
+            return _kept  # nothing is declared, so nothing runs
+
+    return unkept_in
+
+
+def _kept(event: Mapping[str, Value], text: str) -> dict[str, Value] | None:
+    return None
+
+
+def _rule(workspace: Workspace, registry: Registry) -> Unkept:
+    def unkept(event: Mapping[str, Value], text: str) -> dict[str, Value] | None:
         team_id, agent_id = (str(event.get(name) or "") for name in ("team_id", "agent_id"))
         capture = content_capture(registry, team_id, agent_id)
         if capture == "on":

@@ -25,7 +25,7 @@ from ingest.contract import Value, canonical_body, new_event_id, validate
 from ingest.events import TYPE_BY_NAME
 from ingest.log.writer import make_payload, utc_now
 from ingest.payload_capture import ALWAYS_KEPT
-from runner.control.content import Unkept, keep_all
+from runner.control.content import Unkept, UnkeptIn, keep_all
 from runner.control.tables import METADATA, STORE_VERSION, outbox, relay_lock, runs, store_facts
 from runner.errors import StoreError
 
@@ -77,11 +77,12 @@ class Transaction:
     """One write transaction: SQL through :attr:`sql`, events through :meth:`emit`; both or neither."""
 
     def __init__(
-        self, connection: Connection, now: dt.datetime, recorded_via: str, is_demo: bool, unkept: Unkept
+        self, connection: Connection, now: dt.datetime, recorded_via: str, is_demo: bool, unkept_in: UnkeptIn
     ) -> None:
         self.sql = connection
         self.now = now
-        self._unkept = unkept
+        self._unkept_in = unkept_in
+        self._unkept: Unkept | None = None
         self._recorded_via = recorded_via
         self._is_demo = is_demo
         self._rows: list[dict[str, str | None]] = []
@@ -125,7 +126,7 @@ class Transaction:
         """Add to ``event`` what it says of ``text``; the encoded payload, or None when it is not kept."""
         # Model and tool texts can hold lone surrogates, which are no UTF-8.
         clean = text.encode("utf-8", "replace").decode()
-        unkept = None if kind in ALWAYS_KEPT else self._unkept(self.sql, event, clean)
+        unkept = None if kind in ALWAYS_KEPT else self._rule()(event, clean)
         if unkept is not None:
             event.update(unkept)
             return None
@@ -139,6 +140,11 @@ class Transaction:
         )
         event.update(made.columns)
         return _ENCODE_PAYLOAD.encode(made.payload).decode()
+
+    def _rule(self) -> Unkept:
+        if self._unkept is None:
+            self._unkept = self._unkept_in(self.sql)
+        return self._unkept
 
     def event_count(self, run_id: str) -> int:
         """Events of the run's own families so far, those of this transaction included."""
@@ -172,14 +178,13 @@ class Store:
         clock: Clock = utc_now,
         recorded_via: str = "runner",
         is_demo: bool = False,
-        unkept: Unkept = keep_all,
+        unkept: UnkeptIn = keep_all,
     ) -> None:
         self.clock = clock
         self._recorded_via = recorded_via
         self._is_demo = is_demo
         self._unkept = unkept
         self._engine = _engine(url)
-        self._writing = self._engine.execution_options(fleetbook_begin="BEGIN IMMEDIATE")
         # One snapshot for all statements of a reading; SQLite gives it anyway.
         is_server = self._engine.dialect.name != "sqlite"
         self._reading = (
@@ -195,7 +200,7 @@ class Store:
     @contextmanager
     def write(self, recorded_via: str | None = None) -> Iterator[Transaction]:
         """A write transaction; commits at the end of the block, rolls back when the block raises."""
-        with self._writing.begin() as connection:
+        with self._begin("BEGIN IMMEDIATE") as connection:
             transaction = Transaction(
                 connection, self.clock(), recorded_via or self._recorded_via, self._is_demo, self._unkept
             )
@@ -205,7 +210,16 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view for reading."""
-        with self._reading.begin() as connection:
+        with self._begin("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def _begin(self, sqlite_begin: str) -> Iterator[Connection]:
+        """A transaction; on SQLite of the kind that ``sqlite_begin`` says."""
+        engine = self._reading if sqlite_begin == "BEGIN" else self._engine
+        with engine.begin() as connection:
+            if self.is_blocking_cheap:
+                _begin_sqlite(connection, sqlite_begin)
             yield connection
 
     def close(self) -> None:
@@ -213,10 +227,10 @@ class Store:
         self._engine.dispose()
 
     def _prepare(self) -> None:
-        with self._engine.begin() as connection:
+        with self._begin("BEGIN") as connection:
             exists = sa.inspect(connection).has_table("store_facts")
         if not exists:
-            with self._writing.begin() as connection:
+            with self._begin("BEGIN IMMEDIATE") as connection:
                 METADATA.create_all(connection)
                 known = connection.execute(sa.select(store_facts.c.name)).scalar_one_or_none()
                 if known is None:
@@ -232,7 +246,7 @@ class Store:
                 f"this release reads up to {STORE_VERSION}. Update Fleetbook."
             )
         if version < STORE_VERSION:
-            with self._writing.begin() as connection:
+            with self._begin("BEGIN IMMEDIATE") as connection:
                 bring_up_to_date(connection)
 
 
@@ -256,7 +270,6 @@ def _engine(url: str) -> Engine:
     engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
     if engine.dialect.name == "sqlite":
         sa_event.listen(engine, "connect", _prepare_sqlite)
-        sa_event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -269,10 +282,10 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(connection: Connection, begin: str) -> None:
     # IMMEDIATE takes the write lock at once: no upgrade in the middle that fails with "database is locked".
-    # Straight to the driver: SQLAlchemy's own way costs as much as a whole statement.
-    begin = connection.get_execution_options().get("fleetbook_begin", "BEGIN")
+    # Straight to the driver: SQLAlchemy's own way costs as much as a whole statement, and a listener to its
+    # begin event makes every statement dearer.
     driver = connection.connection.driver_connection
-    assert driver is not None  # a begin event comes from a checked-out connection
+    assert driver is not None  # the connection is checked out
     driver.execute(begin)

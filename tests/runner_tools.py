@@ -90,3 +90,13 @@ def books(query: str, idempotency_key: str = "") -> str:
     if os.environ.get("BOOKING_DIES"):
         os.kill(os.getpid(), signal.SIGKILL)
     return "booked"
+
+
+def refund_waits(order_id: str, amount_usd: Usd, reason: str = "") -> dict[str, object]:
+    """Comes back when the file named by EFFECTS_FILE with the ending ``.go`` is there."""
+    _effect(f"refund {order_id} {amount_usd}")
+    go = Path(os.environ["EFFECTS_FILE"] + ".go")
+    deadline = time.monotonic() + 60
+    while not go.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return {"refund_id": "RF-1"}

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,10 +15,10 @@ from runner.control import requests, stops
 from runner.control.plane import Control
 from runner.control.tables import holds, wallets
 from runner.errors import AccessRefused, NotFound, RunRefused
-from tests.conftest import ROOT
 from tests.log_told import told_of
 from tests.openai_stub import Answer, serving
 from tests.runner_company import Command, company, events, fleetbook, play, resume, told
+from tests.worker_process import until, worker
 
 __all__ = ["fleetbook"]
 
@@ -35,26 +30,6 @@ ONLINE = (
     ("model: sim:triage", "model: openai-chat:small"),
     ('{model: "sim:*"', "{model: small"),
 )
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait for another process, at most a minute."""
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@contextmanager
-def worker(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """``fleetbook worker`` in a process of its own."""
-    command = [sys.executable, "-m", "app.cli", "worker", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_what_waits_and_what_is_queued_ends_at_once_and_nothing_new_starts(workspace: Workspace) -> None:
@@ -110,7 +85,7 @@ def test_a_model_call_in_another_process_is_cancelled_and_charged_as_may_be_bill
         assert connection.execute(sa.select(holds)).all() == []
         (team,) = connection.execute(sa.select(wallets).where(wallets.c.wallet_id == "team:support:month"))
         assert (team.held_nano_usd, team.spent_nano_usd) == (0, turn["hold_nano_usd"])
-        assert connection.execute(sa.select(wallets.c.swept_nano_usd)).scalars().all() == [0] * len([team])
+        assert set(connection.execute(sa.select(wallets.c.swept_nano_usd)).scalars()) == {0}
 
 
 def test_a_call_that_has_begun_its_effect_may_come_back_before_the_run_halts(

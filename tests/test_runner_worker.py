@@ -37,13 +37,13 @@ def test_a_worker_that_has_to_go_now_gives_its_runs_back_and_another_takes_them_
         run_id = control.request_run("triage-agent", "Sort the tickets", "jon-vass")
     with worker() as process:
         until(lambda: len(endpoint.requests) == 1)
-        assert "working · 1 runs in hand" in fleetbook("worker", "--status")[1]
+        until(lambda: "working · 1 run in hand" in fleetbook("worker", "--status")[1])
         process.send_signal(signal.SIGTERM)
         until(lambda: "stopping" in fleetbook("worker", "--status")[1])
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert process.stdout is not None
-        assert "Gave 1 runs back" in process.stdout.read()
+        assert "to take up: 1." in process.stdout.read()
     assert "No worker is at work." in fleetbook("worker", "--status")[1]
     with Control(workspace) as control:
         left = control.run(run_id)

@@ -57,7 +57,7 @@ def _serve(console: Console, control: Control, *, is_drain: bool, grace_s: float
     with asyncio.Runner() as loop:
         given_back = loop.run(_until_ended(console, control, is_drain=is_drain, grace_s=grace_s))
         if given_back:
-            console.print(f"Gave {given_back} runs back; other workers take them up.", markup=False)
+            console.print(f"Runs given back, for other workers to take up: {given_back}.", markup=False)
             control.close()
             sys.stdout.flush()
             os._exit(0)  # the loop would wait for the threads of tools that do not come back
@@ -106,11 +106,14 @@ def _show(console: Console, control: Control) -> None:
     from app.terminal import foreign
     from runner.control.workers import seen
 
+    def runs(count: int) -> str:
+        return "1 run" if count == 1 else f"{count} runs"
+
     found = seen(control)
     if not found:
         console.print("No worker is at work. `fleetbook worker` starts one.", markup=False)
     for one in found:
         state = "gone, its runs are taken over" if one.is_gone else one.status
-        facts = f"{one.playing_count} runs in hand, {one.played_count} let go of"
+        facts = f"{runs(one.playing_count)} in hand, {runs(one.played_count)} let go of"
         since = f"since {one.started_at:%Y-%m-%d %H:%M} UTC, last seen {one.seen_at:%H:%M:%S}"
         console.print(foreign(f"{one.owner}  {state} · {facts} · {since}"), soft_wrap=True)

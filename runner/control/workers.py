@@ -59,7 +59,7 @@ def beat(control: Core, now: Beat) -> None:
     owner, moment = control.presence.owner, control.store.clock()
     with control.store.read() as connection:
         row = connection.execute(_SEEN, {"of": owner}).first()
-    if row is not None and moment - row.seen_at < BEAT and row.status == now.status:
+    if row is not None and moment - row.seen_at < BEAT and _says_the_same(row, now):
         return
     values = {"now_status": now.status, "playing": now.playing_count, "played": now.played_count}
     with control.store.write() as tx:
@@ -69,6 +69,10 @@ def beat(control: Core, now: Beat) -> None:
         new = {"owner": owner, "started_at": tx.now, "seen_at": tx.now, **now.__dict__}
         tx.sql.execute(sa.insert(workers), new)
         _forget_the_dead(tx.sql, tx.now)
+
+
+def _says_the_same(row: sa.Row[tuple[str, dt.datetime, int]], now: Beat) -> bool:
+    return (row.status, row.playing_count) == (now.status, now.playing_count)
 
 
 def sign_off(control: Core) -> None:

@@ -90,6 +90,8 @@ def unknown_words(call: str) -> str | None:
     while isinstance(node, TyperGroup):
         if position == len(words):
             return None  # a group named as a whole, such as `fleetbook registry`
+        if words[position].startswith("--") and node.invoke_without_command:
+            break  # a group that does something by itself, such as `fleetbook agents --orphans`
         if words[position] not in node.commands:
             return words[position]
         node = node.commands[words[position]]
@@ -109,6 +111,8 @@ def test_each_command_in_the_documents_exists_with_its_options() -> None:
 def test_a_command_that_does_not_exist_is_noticed() -> None:
     assert unknown_words("./fleetbook fly") == "fly"
     assert unknown_words("./fleetbook serve --porthole 1") == "--porthole"
+    assert unknown_words("./fleetbook agents --orphans") is None
+    assert unknown_words("./fleetbook agents --widows") == "--widows"
 
 
 def test_each_command_and_each_of_its_options_has_a_help_text() -> None:

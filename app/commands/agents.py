@@ -159,6 +159,8 @@ def _card(
     registry: Registry, agent_id: str, agent: Agent, state: AgentState, known: list[VersionState]
 ) -> list[tuple[str, str]]:
     """Name and text of each fact, in the order in which a reader asks."""
+    from runner.control.content import content_capture
+
     since = f"since {state.decided_at:%Y-%m-%d}"
     why = f": {state.status_reason}" if state.status_reason else ""
     budgets = [one for one in registry.budgets if one.wallet in (f"agent:{agent_id}", f"run:{agent_id}")]
@@ -188,7 +190,7 @@ def _card(
         ("budgets", ", ".join(caps)),
         ("schedules", ", ".join(schedules)),
         ("expected use", agent.expected_use),
-        ("texts kept", agent.content_capture),
+        ("texts kept", content_capture(registry, agent.team, agent_id)),
     ]
 
 

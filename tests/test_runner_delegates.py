@@ -7,9 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from ingest.workspace import Workspace
 from runner.control.plane import Control
+from runner.control.tables import wallets
 from runner.worker import work_once
 from tests.runner_company import HASTY, Command, company, events, fleetbook, play, registry, resume, told
 from tests.test_runner_crash import effects, terminal
@@ -231,11 +233,14 @@ def test_a_high_risk_agent_has_nothing_done_by_others_that_it_may_not_do_itself(
 
 
 def test_what_a_delegate_spends_is_inside_the_wallets_of_its_parent(workspace: Workspace) -> None:
-    small = ("budgets:\n", 'budgets:\n  - {wallet: "run:desk-agent", window: total, cap_usd: "0.004"}\n')
-    control = company(workspace, DELEGATES, small)
+    wallet = ("budgets:\n", 'budgets:\n  - {wallet: "run:desk-agent", window: total, cap_usd: "0.10"}\n')
+    control = company(workspace, DELEGATES, wallet)
     outcome = play(control, "desk-agent", ask("triage-agent", "Sort the tickets"))
-    child_id = child_of(workspace, outcome.run_id)
-    (end,) = events(workspace, child_id, "run_ended")
-    assert end["end_state"] == "stopped_budget"
-    assert f"wallet run:{outcome.run_id}:total" in str(end["reason"])
+    assert outcome.end_state == "completed"
+    spent = [control.run(one).spent_nano_usd for one in (outcome.run_id, child_of(workspace, outcome.run_id))]
+    this = wallets.c.wallet_id == f"run:{outcome.run_id}:total"
+    with control.store.read() as connection:
+        found = connection.execute(sa.select(wallets.c.spent_nano_usd).where(this)).scalar_one()
+    assert min(spent) > 0
+    assert found == sum(spent)
     control.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.views._parts.replay import steps
 from ingest.reader import payload_texts
 from ingest.workspace import Workspace
 from runner.knowledge.documents import PASSAGE_CHARACTERS, read
@@ -232,3 +233,16 @@ def test_a_folder_that_is_not_there_is_a_failed_search_and_no_crash(workspace: W
     assert (end["tool_outcome"], end["error_type"]) == ("failed", "KnowledgeUnreadable")
     assert "there is no such folder" in str(outcome.answer)
     control.close()
+
+
+def test_the_run_page_shows_each_passage_and_each_refusal(workspace: Workspace, documents: Path) -> None:
+    control = company(workspace, *DECLARED)
+    outcome = play(control, "answer-agent", search("refund paid"))
+    control.close()
+    shown = [step for step in steps(events(workspace, outcome.run_id), str) if "Knowledge" in step.title]
+    assert [(step.title, step.is_bad) for step in shown] == [
+        ("Knowledge salaries", True),
+        ("Knowledge handbook", False),
+    ]
+    assert ("document", "customers.md") in shown[1].facts
+    assert ("allowed by", "users-read-handbook") in shown[1].facts

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.errors import PRODUCT_ERRORS
 from app.labels import duration, md_escape, moment, moment_utc, money, plural, words
-from app.views._parts import measures, replay, run_steps, tally
+from app.views._parts import event_cells, measures, run_steps, tally
 from app.views._parts.page import Page, current, heading, nothing, open_agent
 from app.views._parts.tiles import Tile
 from app.views._parts.tiles import row as tile_row
@@ -62,7 +62,7 @@ def _head(page: Page, events: Sequence[Row], known: Row | None) -> None:
     first = events[0]
     agent_id = str(first["agent_id"])
     version = f" v{first['agent_version']}" if first.get("agent_version") else ""
-    asked = replay.at(first)
+    asked = event_cells.at(first)
     who = f"for {md_escape(page.name_of(first['actor_id']))} " if first.get("actor_id") else ""
     state = words(
         str((known or {}).get("outcome") or (known or {}).get("run_status") or "not in the build yet")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Literal
 
 from app.labels import count, duration, money, plural, words
+from app.views._parts import event_cells as cells
+from app.views._parts.event_cells import Event
 
-Event = Mapping[str, object]
 NameOf = Callable[[object], str]
 Lane = Literal["people", "model", "tools", "waiting"]
 LANES: tuple[Lane, ...] = ("people", "model", "tools", "waiting")
-NANO = 1_000_000_000
 _VERDICTS = {"approved_changed": "approved with changes"}
 
 
@@ -76,17 +75,20 @@ def _group(event: Event, pauses: int) -> tuple[object, ...]:
 
 
 def _turn(events: list[Event], name_of: NameOf) -> Step:
-    asked, ended = _first(events, "turn_requested"), _first(events, "turn_finished")
-    known = _merged(asked, ended)
-    number = _int(known, "turn_index")
-    attempt = _int(known, "attempt") or 1
+    asked, ended = cells.first(events, "turn_requested"), cells.first(events, "turn_finished")
+    known = cells.merged(asked, ended)
+    number = cells.whole(known, "turn_index")
+    attempt = cells.whole(known, "attempt") or 1
     requested, served = known.get("requested_model"), known.get("served_model")
     facts = [
         ("model", str(requested) if served in (None, requested) else f"{requested} asked, {served} answered"),
-        ("tokens in · out", f"{count(_int(known, 'input_tokens'))} · {count(_int(known, 'output_tokens'))}"),
-        ("held", "" if (held := _usd(asked, "hold_nano_usd")) is None else money(held)),
-        ("cost", money(_usd(ended, "list_cost_nano_usd", "reported_cost_nano_usd"))),
-        ("took", duration(_ms(ended, asked))),
+        (
+            "tokens in · out",
+            f"{count(cells.whole(known, 'input_tokens'))} · {count(cells.whole(known, 'output_tokens'))}",
+        ),
+        ("held", "" if (held := cells.usd(asked, "hold_nano_usd")) is None else money(held)),
+        ("cost", money(cells.usd(ended, "list_cost_nano_usd", "reported_cost_nano_usd"))),
+        ("took", duration(cells.took_ms(ended, asked))),
         ("stopped because", words(str(known["finish_reason"])) if known.get("finish_reason") else ""),
         ("error", str(known.get("error_type") or "")),
     ]
@@ -104,8 +106,8 @@ def _turn(events: list[Event], name_of: NameOf) -> Step:
 
 
 def _call(events: list[Event], name_of: NameOf) -> Step:
-    asked, ended = _first(events, "tool_call_requested"), _first(events, "tool_call_finished")
-    known = _merged(asked, ended)
+    asked, ended = cells.first(events, "tool_call_requested"), cells.first(events, "tool_call_finished")
+    known = cells.merged(asked, ended)
     outcome = str(known.get("tool_outcome") or "none yet")
     error = " · ".join(words(str(known[n])) for n in ("tool_error_class", "error_type") if known.get(n))
     facts = [
@@ -114,7 +116,8 @@ def _call(events: list[Event], name_of: NameOf) -> Step:
         ("error", error),
         ("refused by rule", str(known.get("refusal_rule") or "")),
         ("reason", str(known.get("reason") or "")),
-        ("took", duration(_ms(ended, asked)) if ended else ""),
+        ("took", duration(cells.took_ms(ended, asked)) if ended else ""),
+        ("delegated to run", str(known.get("delegate_run_id") or "")),
         ("called by", "the simulated user" if known.get("called_by") == "user" else ""),
     ]
     return _step(
@@ -131,19 +134,28 @@ def _call(events: list[Event], name_of: NameOf) -> Step:
 
 
 def _approval(events: list[Event], name_of: NameOf) -> Step:
-    asked, decided = _first(events, "approval_requested"), _first(events, "approval_decided")
-    shown, expired = _first(events, "approval_shown"), _first(events, "approval_expired")
-    used = _first(events, "approval_consumed")
-    known = _merged(asked, decided)
+    asked, decided = cells.first(events, "approval_requested"), cells.first(events, "approval_decided")
+    shown, expired = cells.first(events, "approval_shown"), cells.first(events, "approval_expired")
+    used = cells.first(events, "approval_consumed")
+    known = cells.merged(asked, decided)
     answer = str(decided["decision"]) if decided else "expired" if expired else "waiting"
     verdict = _VERDICTS.get(answer, words(answer))
     facts = [
         ("rule", str(known.get("approval_rule") or "")),
         ("decided by", name_of(decided.get("person_id")) if decided else ""),
         ("may decide", words(str(known.get("approver_role") or ""))),
-        ("at stake", money(stake) if (stake := _usd(asked, "money_at_stake_nano_usd")) is not None else ""),
-        ("first shown", f"{duration(_between(asked, shown))} after it was asked" if asked and shown else ""),
-        ("decided", f"{duration(_between(shown, decided))} after it was shown" if shown and decided else ""),
+        (
+            "at stake",
+            money(stake) if (stake := cells.usd(asked, "money_at_stake_nano_usd")) is not None else "",
+        ),
+        (
+            "first shown",
+            f"{duration(cells.between_ms(asked, shown))} after it was asked" if asked and shown else "",
+        ),
+        (
+            "decided",
+            f"{duration(cells.between_ms(shown, decided))} after it was shown" if shown and decided else "",
+        ),
         ("reason", str(known.get("reason") or "")),
         ("used", "yes, once" if used else ""),
     ]
@@ -156,18 +168,21 @@ def _approval(events: list[Event], name_of: NameOf) -> Step:
         facts,
         [("Changed arguments", decided)] if decided and decided["decision"] == "approved_changed" else [],
         is_bad=verdict in ("rejected", "expired"),
-        active_from=at(shown) if shown else None,
+        active_from=cells.at(shown) if shown else None,
     )
 
 
 def _wait(events: list[Event], name_of: NameOf) -> Step:
-    paused, resumed = _first(events, "run_paused"), _first(events, "run_resumed")
+    paused, resumed = cells.first(events, "run_paused"), cells.first(events, "run_resumed")
     why = {
         "approval": "for a person's decision",
         "budget": "for money in the wallet",
         "unknown_outcome": "for a person: the result of a tool call is unknown",
+        "delegate": "for a delegate",
     }.get(str((paused or {}).get("pause_reason")), "")
-    facts = [("waited", duration(_between(paused, resumed)) if paused and resumed else "still waiting")]
+    facts = [
+        ("waited", duration(cells.between_ms(paused, resumed)) if paused and resumed else "still waiting")
+    ]
     return _step(":material/pause_circle:", f"Waiting {why}".rstrip(), "waiting", events, resumed, facts, [])
 
 
@@ -208,7 +223,7 @@ def _message(events: list[Event], name_of: NameOf) -> Step:
 def _verdict(events: list[Event], name_of: NameOf) -> Step:
     event = events[0]
     good = {True: "good", False: "not good"}.get(bool(event["is_good"]), "") if "is_good" in event else ""
-    score = _int(event, "score_micro")
+    score = cells.whole(event, "score_micro")
     facts = [
         ("verdict", good),
         ("score", "" if score is None else f"{score / 1_000_000:g}"),
@@ -229,15 +244,32 @@ def _intervened(events: list[Event], name_of: NameOf) -> Step:
     return _step(":material/back_hand:", "Intervention", "people", events, event, facts, [])
 
 
+def _knowledge(events: list[Event], name_of: NameOf) -> Step:
+    """A passage that was found for the run, or a source that it was refused."""
+    event = events[0]
+    is_refused = event["event_type"] == "knowledge_refused"
+    facts = [
+        ("document", str(event.get("document") or "")),
+        ("rank", str(event.get("chunk_rank") or "")),
+        ("sensitivity", words(str(event.get("sensitivity") or ""))),
+        ("allowed by", str(event.get("rule_id") or "")),
+        ("refused by rule", str(event.get("refusal_rule") or "")),
+        ("reason", str(event.get("reason") or "")),
+    ]
+    title = f"Knowledge {event.get('knowledge_source')}"
+    texts = [("Passage", event)]
+    return _step(":material/menu_book:", title, "tools", events, event, facts, texts, is_bad=is_refused)
+
+
 def _ended(events: list[Event], name_of: NameOf) -> Step:
     event = events[0]
     state = str(event.get("end_state"))
-    declared = _int(event, "declared_event_count")
+    declared = cells.whole(event, "declared_event_count")
     facts = [
         ("state", words(state)),
         ("error", str(event.get("error_type") or "")),
         ("reason", str(event.get("reason") or "")),
-        ("machine time", duration(_ns(event, "machine_ns"))),
+        ("machine time", duration(cells.milliseconds(event, "machine_ns"))),
         ("recorder says", "" if declared is None else plural(declared, "event")),
         ("source says", words(str(event.get("source_end_reason") or ""))),
     ]
@@ -254,6 +286,8 @@ _MAKERS: dict[str, Callable[[list[Event], NameOf], Step]] = {
     "call": _call,
     "approval": _approval,
     "wait": _wait,
+    "knowledge_retrieved": _knowledge,
+    "knowledge_refused": _knowledge,
     "message_recorded": _message,
     "outcome_recorded": _verdict,
     "intervention_recorded": _intervened,
@@ -273,19 +307,19 @@ def _step(
     is_bad: bool = False,
     active_from: dt.datetime | None = None,
 ) -> Step:
-    began = min(at(event) for event in events)
+    began = min(cells.at(event) for event in events)
     return Step(
         icon=icon,
         title=title,
         lane=lane,
         started_at=began,
         active_from=active_from or began,
-        ended_at=at(last) if last else None,
+        ended_at=cells.at(last) if last else None,
         facts=tuple(fact for fact in facts if fact[1]),
         texts=tuple(
             Text(
                 heading=heading,
-                content=_content(event),
+                content=cells.text_of(event),
                 is_unkept=not event.get("payload_id"),
                 is_locked=bool(event.get("is_text_locked")),
             )
@@ -298,52 +332,5 @@ def _step(
 
 def _begun(ended: Event | None) -> dt.datetime | None:
     """When a finished call began to work: its end less its duration; None when that is not recorded."""
-    worked = _ns(ended, "duration_ns")
-    return None if ended is None or worked is None else at(ended) - dt.timedelta(milliseconds=worked)
-
-
-def _content(event: Event) -> str | None:
-    content = event.get("payload_text")
-    return None if content is None else str(content)
-
-
-def _first(events: Iterable[Event], kind: str) -> Event | None:
-    return next((event for event in events if event["event_type"] == kind), None)
-
-
-def _merged(*events: Event | None) -> dict[str, object]:
-    return {name: cell for event in events if event for name, cell in event.items() if cell is not None}
-
-
-def at(event: Event) -> dt.datetime:
-    """When the event happened. Raises TypeError for an event without a time: a defect of its reader."""
-    moment = event["occurred_at"]
-    if not isinstance(moment, dt.datetime):
-        raise TypeError(f"occurred_at of event {event.get('event_id')} is no time")
-    return moment
-
-
-def _int(event: Event | None, *names: str) -> int | None:
-    found = ((event or {}).get(name) for name in names)
-    return next((number for number in found if isinstance(number, int)), None)
-
-
-def _usd(event: Event | None, *names: str) -> Decimal | None:
-    nano = _int(event, *names)
-    return None if nano is None else Decimal(nano) / NANO
-
-
-def _ns(event: Event | None, name: str) -> float | None:
-    nano = _int(event, name)
-    return None if nano is None else nano / 1_000_000
-
-
-def _ms(ended: Event | None, asked: Event | None) -> float | None:
-    stated = _ns(ended, "duration_ns")
-    if stated is not None or ended is None or asked is None:
-        return stated
-    return _between(asked, ended)
-
-
-def _between(start: Event, end: Event) -> float:
-    return (at(end) - at(start)).total_seconds() * 1000
+    worked = cells.milliseconds(ended, "duration_ns")
+    return None if ended is None or worked is None else cells.at(ended) - dt.timedelta(milliseconds=worked)

@@ -26,6 +26,7 @@ from ingest.events import TYPE_BY_NAME
 from ingest.log.writer import make_payload, utc_now
 from ingest.payload_capture import ALWAYS_KEPT
 from runner.control.content import Unkept, UnkeptIn, keep_all
+from runner.control.queue import write_queue
 from runner.control.tables import METADATA, STORE_VERSION, outbox, relay_lock, runs, store_facts
 from runner.errors import StoreError
 
@@ -122,6 +123,10 @@ class Transaction:
         self._rows.append({"event_id": event_id, "event": canonical_body(event).decode(), "payload": payload})
         return event_id
 
+    def keeps_texts(self, about: Mapping[str, Value]) -> bool:
+        """Whether texts of the run, agent and team in ``about`` are kept."""
+        return self._rule()(about, "") is None
+
     def _take_text(self, event: dict[str, Value], text: str, kind: str) -> str | None:
         """Add to ``event`` what it says of ``text``; the encoded payload, or None when it is not kept."""
         # Model and tool texts can hold lone surrogates, which are no UTF-8.
@@ -185,6 +190,7 @@ class Store:
         self._is_demo = is_demo
         self._unkept = unkept
         self._engine = _engine(url)
+        self._queue = write_queue(self._engine.url)
         # One snapshot for all statements of a reading; SQLite gives it anyway.
         is_server = self._engine.dialect.name != "sqlite"
         self._reading = (
@@ -200,7 +206,7 @@ class Store:
     @contextmanager
     def write(self, recorded_via: str | None = None) -> Iterator[Transaction]:
         """A write transaction; commits at the end of the block, rolls back when the block raises."""
-        with self._begin("BEGIN IMMEDIATE") as connection:
+        with self._queue(), self._begin("BEGIN IMMEDIATE") as connection:
             transaction = Transaction(
                 connection, self.clock(), recorded_via or self._recorded_via, self._is_demo, self._unkept
             )

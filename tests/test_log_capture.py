@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from hashlib import sha256
 from pathlib import Path
 
@@ -72,6 +73,10 @@ def test_an_approval_works_for_an_agent_whose_texts_are_off(workspace: Workspace
         event["content_capture"] for event in events(workspace, outcome.run_id, "approval_requested")
     } == {"off"}
     assert kept_kinds(workspace) == {"specification"}
+    with sqlite3.connect(workspace.root / "control.db") as store:
+        live = "\n".join(store.iterdump())
+    assert request.arguments_digest in live
+    assert "W-2211" not in live
 
 
 def test_hashed_texts_can_be_proven_by_whoever_has_them(workspace: Workspace) -> None:

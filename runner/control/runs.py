@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from runner.control import ancestry
 from runner.control.presence import Presence
 from runner.control.store import Transaction, envelope
-from runner.control.tables import runs, tool_calls
+from runner.control.tables import approvals, runs, tool_calls
 from runner.errors import LeaseLost
 
 # A worker proves itself at every step and at least every third of this.
@@ -102,6 +102,12 @@ _END = (
 )
 # The texts of an ended run live in the payload store only, where they can be erased.
 _FORGET = sa.delete(tool_calls).where(tool_calls.c.run_id == sa.bindparam("of_run"))
+# An empty object: whoever shows the request reads arguments as JSON. Their digest stays.
+_FORGET_ARGUMENTS = (
+    sa.update(approvals)
+    .where(approvals.c.run_id == sa.bindparam("of_run"))
+    .values(arguments="{}", changed_arguments=None)
+)
 _OPEN = (
     sa.select(runs)
     .where(_R.status.in_(("queued", "ready", "running")), _R.stop_id.is_(None))
@@ -315,6 +321,8 @@ def end(
     values = {"of_run": run.run_id, "state": end_state, "why": reason, "now": tx.now}
     tx.sql.execute(_END, values)
     tx.sql.execute(_FORGET, {"of_run": run.run_id})
+    if not tx.keeps_texts(envelope(run)):
+        tx.sql.execute(_FORGET_ARGUMENTS, {"of_run": run.run_id})
     machine_ns: int = tx.sql.execute(sa.select(_R.machine_ns).where(_R.run_id == run.run_id)).scalar_one()
     tx.emit(
         "run_ended",

@@ -127,6 +127,10 @@ class Transaction:
         """Whether texts of the run, agent and team in ``about`` are kept."""
         return self._rule()(about, "") is None
 
+    def keeps_texts(self, about: Mapping[str, Value]) -> bool:
+        """Whether texts of the run, agent and team in ``about`` are kept."""
+        return self._rule()(about, "") is None
+
     def _take_text(self, event: dict[str, Value], text: str, kind: str) -> str | None:
         """Add to ``event`` what it says of ``text``; the encoded payload, or None when it is not kept."""
         # Model and tool texts can hold lone surrogates, which are no UTF-8.

@@ -145,6 +145,7 @@ def test_everything_stops_after_a_confirmation_and_starts_again(
     assert Control(workspace).run(run_id).status == "queued"
     code, out, _ = fleetbook(*words, "--yes")
     assert (code, run_id in out) == (0, True)
+    assert "priya-nair stopped all agents: fire drill" in fleetbook("runs")[1]
     code, _, error = fleetbook("run", "triage-agent", "Sort the tickets", "--as", "jon-vass")
     assert (code, "rule stopped" in error) == (1, True)
     assert fleetbook("start", "--all", "--as", "priya-nair", "--reason", "over")[0] == 0

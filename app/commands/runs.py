@@ -55,19 +55,28 @@ def run(
 
 
 def list_runs() -> None:
-    """List the runs that have not ended: who started them, what they wait for, what they have spent."""
+    """List the runs that have not ended: who started them, what they wait for, what they have spent.
+
+    Orders to stop that stand are listed first.
+    """
     from rich.console import Console
     from rich.text import Text
 
-    from runner.control import runs
+    from app.terminal import foreign
+    from runner.control import runs, stops
     from runner.control.purses import usd_text
 
     console = Console(highlight=False)
     with _control("fleetbook runs") as control, control.store.read() as connection:
         found = runs.listed(connection, _OPEN)
+        orders = stops.standing(connection)
     if not found:
         console.print(
             'No run is open. `fleetbook run <agent> "<task>" --as <person>` starts one.', markup=False
+        )
+    for order in orders:
+        console.print(
+            foreign(f"{order.sentence} ({order.ordered_at:%Y-%m-%d %H:%M} UTC)", "yellow"), soft_wrap=True
         )
     for one in found:
         line = Text.assemble((one.run_id, "bold"), (f"  {_state(one)}", "yellow"))

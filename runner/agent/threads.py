@@ -7,19 +7,36 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from runner.agent.tools import UpstreamError
+
 Answer = TypeVar("Answer")
+
+# Calls of one function that may hang in a process: enough to tell a hiccup from a tool that never answers.
+MOST_HANGING = 8
 
 
 class ToolQuit(Exception):
     """A tool called for the end of the process (sys.exit); only its call ends."""
 
 
+class ToolHangs(UpstreamError):
+    """Too many calls of a tool have not come back; this one was not begun."""
+
+
 async def off_loop(function: Callable[..., Answer], /, **arguments: object) -> Answer:
     """``function(**arguments)`` in a daemon thread.
 
     A function that never comes back keeps its thread, but neither a place in a pool, as the loop's own
-    executor would have it, nor the process when that wants to end.
+    executor would have it, nor the process when that wants to end. Raises ToolHangs, and does not begin,
+    while MOST_HANGING of its calls that were given up on have not come back.
     """
+    name = f"{function.__module__}:{getattr(function, '__qualname__', type(function).__name__)}"
+    given_up = f"given up {name}"
+    if sum(thread.name == given_up for thread in threading.enumerate()) >= MOST_HANGING:
+        raise ToolHangs(
+            f"{MOST_HANGING} calls of {name} hang in this process, so it was not called. "
+            "It is called again when one comes back, or by another process."
+        )
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Answer] = loop.create_future()
 
@@ -45,5 +62,10 @@ async def off_loop(function: Callable[..., Answer], /, **arguments: object) -> A
         except RuntimeError:
             return  # the loop has ended meanwhile: nobody waits for the answer
 
-    threading.Thread(target=work, name="tool", daemon=True).start()
-    return await done
+    thread = threading.Thread(target=work, name=f"tool {name}", daemon=True)
+    thread.start()
+    try:
+        return await done
+    except asyncio.CancelledError:
+        thread.name = given_up
+        raise

@@ -14,6 +14,7 @@ from ingest.reader import event_ids
 from ingest.workspace import Workspace
 
 BATCH_EVENTS = 2_000  # one fdatasync per batch; a batch of tau2 runs is about 5 MB of texts
+BATCH_CHARACTERS = 8 << 20  # with long texts a batch of so many events would be hundreds of megabytes
 
 
 class Recording:
@@ -27,6 +28,7 @@ class Recording:
         self._writer: LogWriter | None = None
         self._events: list[EventDict] = []
         self._payloads: list[Payload] = []
+        self._characters = 0  # of texts in the batch
 
     def take(self, format_name: str, run: ImportedRun) -> int:
         """Append the events of ``run`` that are not in the log; returns how many that were."""
@@ -36,7 +38,7 @@ class Recording:
         for draft in missing:
             self._add(draft, via)
             known.add(str(draft.event["event_id"]))
-        if len(self._events) >= BATCH_EVENTS:
+        if len(self._events) >= BATCH_EVENTS or self._characters >= BATCH_CHARACTERS:
             self._flush()
         return len(missing)
 
@@ -82,6 +84,7 @@ class Recording:
             text, kind=draft.text_kind, occurred_at=draft.occurred_at, run_id=str(draft.event["run_id"])
         )
         self._payloads.append(payload)
+        self._characters += len(payload.content)
         return columns
 
     def _flush(self) -> None:
@@ -90,4 +93,4 @@ class Recording:
         if self._writer is None:
             self._writer = LogWriter(self._workspace, recorded_via="import", process_name=self._process_name)
         self._writer.append(self._events, self._payloads)
-        self._events, self._payloads = [], []
+        self._events, self._payloads, self._characters = [], [], 0

@@ -114,6 +114,9 @@ def test_somebody_deleted_from_the_file_by_hand_is_treated_as_somebody_who_left(
     text = workspace.registry_file.read_text(encoding="utf-8")
     line = "  mara-lindt: {name: Mara Lindt, team: support, role: team_manager}\n"
     workspace.registry_file.write_text(text.replace(line, ""), encoding="utf-8")
+    code, out, _ = fleetbook("registry", "check")
+    assert code == 0
+    assert "People were deleted: `fleetbook registry plan`" in out
     code, out, _ = fleetbook("registry", "plan")
     assert code == 0
     assert "- person mara-lindt\n" in out

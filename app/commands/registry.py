@@ -61,8 +61,17 @@ def check(file: FileOption = None) -> None:
     """Read registry.yaml and say what is wrong with it: line, key and the nearest valid key."""
     from rich.console import Console
 
-    registry = _load(_file(file))
+    from runner.errors import RegistryInvalid
+
     console = Console(highlight=False)
+    try:
+        registry = _load(_file(file))
+    except RegistryInvalid:
+        left = _known_to_have_left(_file(file))
+        if left is None:
+            raise
+        registry = left
+        console.print("People were deleted: `fleetbook registry plan` shows what becomes of what was theirs.")
     counts = ", ".join(
         f"{len(getattr(registry, kind))} {kind}"
         for kind in ("agents", "tools", "teams", "people", "grants", "budgets")
@@ -190,6 +199,25 @@ def _settled(control: Control, file: Path) -> _Settled:
     text, registry = settled(before, file, applied, control.store.clock().date())
     check_bindings(registry, file)
     return _Settled(file, text, registry, text != before)
+
+
+def _known_to_have_left(file: Path) -> Registry | None:
+    """The registry where all that is wrong is that people were deleted who are applied; None otherwise."""
+    from ingest.workspace import Workspace, home
+    from runner.control.plane import Control
+    from runner.errors import RegistryInvalid, RegistryNotApplied
+
+    workspace = Workspace.open(home())
+    store = Path(workspace.control_url.removeprefix("sqlite:///"))
+    is_new = workspace.control_url.startswith("sqlite") and not store.exists()
+    if file != workspace.registry_file or is_new:  # a check makes no control store
+        return None
+    with Control(workspace) as control:
+        try:
+            control.registry()
+            return _settled(control, file).registry
+        except (RegistryInvalid, RegistryNotApplied):
+            return None
 
 
 def _load(file: Path) -> Registry:

@@ -52,21 +52,6 @@ def request_run(
     return _ask(control, wish)
 
 
-def request_child(control: Core, parent: runs.Run, agent_id: str, task: str) -> str:
-    """Ask for a run that ``parent`` delegates: for the same person, by the same rules; returns its run_id.
-
-    Raises RunRefused (told in the log with the rule), NotFound, ModelUnusable.
-    """
-    wish = Wish(
-        agent_id=agent_id,
-        task=task,
-        person_id=parent.requested_by,
-        trigger_kind="delegate",
-        parent_run_id=parent.run_id,
-    )
-    return _ask(control, wish)
-
-
 def admit(control: Core, tx: Transaction, wish: Wish) -> Answer:
     """Ask every rule, and put the run and the answer into the store and the outbox of ``tx``.
 

@@ -211,6 +211,13 @@ def _refused(events: list[Event], name_of: NameOf) -> Step:
     return _step(":material/block:", "Refused", "people", events, event, facts, [], is_bad=True)
 
 
+def _passed_over(events: list[Event], name_of: NameOf) -> Step:
+    event = events[0]
+    facts = [("rule", str(event.get("refusal_rule"))), ("reason", str(event.get("reason")))]
+    title = f"Model {event.get('requested_model')} passed over"
+    return _step(":material/skip_next:", title, "model", events, event, facts, [], is_bad=True)
+
+
 def _message(events: list[Event], name_of: NameOf) -> Step:
     event = events[0]
     who = {"user": "User", "assistant": "Agent", "system": "System"}.get(
@@ -283,6 +290,7 @@ _MAKERS: dict[str, Callable[[list[Event], NameOf], Step]] = {
     "run_requested": _asked,
     "run_refused": _refused,
     "turn": _turn,
+    "model_skipped": _passed_over,
     "call": _call,
     "approval": _approval,
     "wait": _wait,

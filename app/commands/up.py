@@ -23,7 +23,7 @@ from ingest.workspace import Workspace, home
 
 _ROOT = Path(__file__).resolve().parents[2]  # where `python -m app.cli` finds the product
 LOOK_SECONDS = 0.5
-START_SECONDS = 10.0  # what ends sooner has not started: a taken port, a file that cannot be read
+START_SECONDS = 30.0  # what ends sooner the first time has not started: a taken port, an unreadable file
 LONGEST_WAIT_SECONDS = 60.0
 STOP_SECONDS = 40.0  # a worker gives its runs 30 seconds to end or park
 
@@ -38,6 +38,7 @@ class Part:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     wait: float = 1.0
+    has_run: bool = False  # it was up once, so that a later end is no mistake in its settings
     due_at: float = field(default_factory=time.monotonic)
 
     def start(self, root: str) -> None:
@@ -96,7 +97,8 @@ def look_after(part: Part, root: str, now: float) -> None:
         part.due_at = part.started_at + part.every
         return
     lived = now - part.started_at
-    if lived < START_SECONDS:
+    part.has_run = part.has_run or lived >= START_SECONDS
+    if not part.has_run:
         raise ServeError(
             f"Not up: {part.name} ended after {lived:.0f} s with exit code {code} "
             f"(`fleetbook {' '.join(part.words)}`). The reason is in the lines above; correct it and run "

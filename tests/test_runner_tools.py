@@ -147,7 +147,10 @@ CASES: dict[str, tuple[str, dict[str, int]]] = {
     "contract-summary": ("Summarise C-88", {"read_contract": 1, "note_risk": 1}),
     "report": ("Write the weekly report on runs and cost", {"query_metrics": 2, "write_report": 1}),
     "infra": ('Look after "checkout-api"', {"read_logs": 1, "restart_service": 1}),
-    "errands": ('lookup_order {"order_id": "W-2211"}\n\nsearch_tickets {"query": "late"}', {"lookup_order": 1, "search_tickets": 1}),
+    "errands": (
+        'lookup_order {"order_id": "W-2211"}\n\nsearch_tickets {"query": "late"}',
+        {"lookup_order": 1, "search_tickets": 1},
+    ),
     "access-review": ('Review "data-warehouse"', {"list_access": 1, "revoke_access": 1}),
 }
 

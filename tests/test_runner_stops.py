@@ -20,6 +20,8 @@ from tests.openai_stub import Answer, serving
 from tests.runner_company import Command, company, events, fleetbook, play, resume, told
 from tests.worker_process import until, worker
 
+pytestmark = pytest.mark.both_engines
+
 __all__ = ["fleetbook"]
 
 TOOLS = (
@@ -96,7 +98,12 @@ def test_a_call_that_has_begun_its_effect_may_come_back_before_the_run_halts(
     monkeypatch.setenv("EFFECTS_FILE", str(effects))
     with company(workspace, *TOOLS) as control:
         run_id = control.request_run("refund-agent", "Refund W-2211, 50 USD", "jon-vass")
-        thread = threading.Thread(target=lambda: resume(Control(workspace), run_id))
+
+        def elsewhere() -> None:
+            with Control(workspace) as other:
+                resume(other, run_id)
+
+        thread = threading.Thread(target=elsewhere)
         thread.start()
         until(lambda: "refund" in effects.read_text())
         stops.order_stop(control, "run", run_id, "mara-lindt", "wrong customer")
@@ -142,7 +149,8 @@ def test_everything_stops_after_a_confirmation_and_starts_again(
     words = ("stop", "--all", "--as", "priya-nair", "--reason", "fire drill")
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
     assert fleetbook(*words)[0] == 1
-    assert Control(workspace).run(run_id).status == "queued"
+    with Control(workspace) as control:
+        assert control.run(run_id).status == "queued"
     code, out, _ = fleetbook(*words, "--yes")
     assert (code, run_id in out) == (0, True)
     assert "priya-nair stopped all agents: fire drill" in fleetbook("runs")[1]

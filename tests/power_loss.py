@@ -279,6 +279,6 @@ def _sync_name(operation: Operation) -> str:
     return f"{'folder' if operation.is_folder else 'file'}: {operation.site}"
 
 
-def without(operations: Sequence[Operation], site: str) -> list[Operation]:
-    """A mutant: the same work if the syncs at ``site`` were forgotten."""
-    return [one for one in operations if one.what != "sync" or _sync_name(one) != site]
+def without(operations: Sequence[Operation], sites: Sequence[str]) -> list[Operation]:
+    """A mutant: the same work if the syncs at ``sites`` were forgotten."""
+    return [one for one in operations if one.what != "sync" or _sync_name(one) not in sites]

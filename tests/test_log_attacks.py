@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,8 @@ from ingest.log.checkpoint import key_path, memory_path, notarise
 from ingest.log.disk import file_sha256
 from ingest.log.verify import verify
 from ingest.log.wal import next_head
-from ingest.log.writer import LogWriter
 from ingest.workspace import Workspace
-from tests.log_events import manifest_entries, rewrite_rows, started, write_manifest, write_runs
+from tests.log_events import manifest_entries, rewrite_rows, write_manifest, write_runs
 
 SEAL_BYTES = 6_000  # three segments for a writer of 40 events
 
@@ -173,6 +171,12 @@ def test_a_column_that_only_the_file_has_is_named(log: Log) -> None:
     rows[3] |= {"reason": "made up"}
     rewrite_rows(log.path(1), rows)
     assert log.found(1) == {"columns_differ": [name(rows[3])]}
+
+
+def test_a_file_with_two_columns_of_one_name_is_named(log: Log) -> None:
+    table = pq.read_table(log.path(0))
+    pq.write_table(table.append_column("run_id", table["agent_id"]), log.path(0))
+    assert log.found(1)["file_unreadable"] == [f"file {log.entries[0]['file']}"]
 
 
 def test_a_column_emptied_for_a_whole_file_is_named(log: Log) -> None:
@@ -357,60 +361,6 @@ def test_bodies_that_are_no_events_are_named_even_with_a_right_chain(log: Log) -
     rows[3] |= {"body": json.dumps({"seq": rows[3]["seq"], "nothing": "known"})}
     rewrite_rows(log.path(1), rechained(rows, log.entries[1]["prev_head"]))
     assert log.found(1)["body_unreadable"] == [name(rows[3])]
-
-
-Damage = Callable[[bytes], bytes]
-
-
-def _last_line_gone(content: bytes) -> bytes:
-    return content[: content.rstrip(b"\n").rindex(b"\n") + 1]
-
-
-def _middle_line_edited(content: bytes) -> bytes:
-    return content.replace(b'"run_id":"open","seq":3', b'"run_id":"0pen","seq":3')
-
-
-def _middle_line_gone(content: bytes) -> bytes:
-    lines = content.splitlines(keepends=True)
-    return b"".join(lines[:3] + lines[4:])
-
-
-@pytest.mark.parametrize(
-    ("damage", "codes"),
-    [
-        (_last_line_gone, {"tail_missing"}),
-        (_middle_line_edited, {"wal_damaged", "tail_missing"}),
-        (_middle_line_gone, {"wal_damaged", "tail_missing"}),
-        (lambda content: b"", {"tail_missing"}),
-    ],
-)
-def test_events_that_are_not_sealed_are_bound_by_the_noted_head(
-    log: Log, damage: Damage, codes: set[str]
-) -> None:
-    with LogWriter(log.workspace, recorded_via="runner", process_name="open") as writer:
-        for number in range(6):
-            writer.append([started("open", number)])
-        notarise(log.workspace)
-        assert log.found(1) == {}
-        path = next(log.workspace.wal_dir.glob("*.wal"))
-        content = path.read_bytes()
-        path.write_bytes(damage(content))
-        found = log.found(1)
-        assert set(found) == codes
-        assert found["tail_missing"] == [f"writer {writer.writer_id}"]
-        path.write_bytes(content)
-
-
-def test_an_open_file_removed_whole_is_named(log: Log) -> None:
-    writer = LogWriter(log.workspace, recorded_via="runner", process_name="open")
-    writer.append([started("open")])
-    notarise(log.workspace)
-    path = next(log.workspace.wal_dir.glob("*.wal"))
-    content = path.read_bytes()
-    path.unlink()
-    assert log.found(1) == {"tail_missing": [f"writer {writer.writer_id}"]}
-    path.write_bytes(content)
-    del writer
 
 
 def test_level_three_needs_a_checkpoint(log: Log) -> None:

@@ -108,6 +108,22 @@ def test_a_flipped_bit_stops_the_prefix_before_it(workspace: Workspace, tmp_path
         assert kept == content[:position].count(b"\n")
 
 
+def test_a_writer_that_died_before_the_first_line_of_its_next_file_has_an_end_on_record(
+    workspace: Workspace,
+) -> None:
+    """Once its empty file was removed without a word, and the sealed events before it looked cut off."""
+    writer = LogWriter(workspace, recorded_via="runner", process_name="dies", seal_bytes=700)
+    while len(list(workspace.lake_dir.rglob("*.parquet"))) < 1:
+        receipt = writer.append([started("dead")])
+    del writer
+    (path,) = workspace.wal_dir.glob("*.wal")
+    assert path.stat().st_size == 0
+    (dead,) = recover(workspace).writers
+    assert (dead.event_count, dead.torn_bytes) == (receipt.last_seq + 1, 0)
+    assert recover(workspace) == RecoverReport()
+    assert codes(workspace) == set()
+
+
 def test_a_recovery_is_an_event_that_names_the_writer_and_what_was_torn(workspace: Workspace) -> None:
     writer_id, path = dead_writer(workspace, 3)
     path.write_bytes(path.read_bytes()[:-5])

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -152,3 +152,73 @@ def test_the_command_signs_until_it_is_stopped(
     assert (mailbox / HEADS_FILE).exists()
     assert len(list(mailbox.glob("*.checkpoint"))) == 2
     assert verify(workspace, 3, against=list(mailbox.iterdir())).findings == ()
+
+
+@pytest.fixture
+def log(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A log in which somebody has written and closed before."""
+    monkeypatch.delenv("FLEETBOOK_NOTARY_KEY", raising=False)
+    write_runs(workspace, "r0", 2)
+    return workspace
+
+
+def found_in(log: Workspace) -> dict[str, list[str]]:
+    """What a verification finds: word → the objects it names."""
+    found: dict[str, list[str]] = {}
+    for finding in verify(log, 1).findings:
+        found.setdefault(finding.code, []).append(finding.object)
+    return found
+
+
+Damage = Callable[[bytes], bytes]
+
+
+def _last_line_gone(content: bytes) -> bytes:
+    return content[: content.rstrip(b"\n").rindex(b"\n") + 1]
+
+
+def _middle_line_edited(content: bytes) -> bytes:
+    return content.replace(b'"run_id":"open","seq":3', b'"run_id":"0pen","seq":3')
+
+
+def _middle_line_gone(content: bytes) -> bytes:
+    lines = content.splitlines(keepends=True)
+    return b"".join(lines[:3] + lines[4:])
+
+
+@pytest.mark.parametrize(
+    ("damage", "codes"),
+    [
+        (_last_line_gone, {"tail_missing"}),
+        (_middle_line_edited, {"wal_damaged", "tail_missing"}),
+        (_middle_line_gone, {"wal_damaged", "tail_missing"}),
+        (lambda content: b"", {"tail_missing"}),
+    ],
+)
+def test_events_that_are_not_sealed_are_bound_by_the_noted_head(
+    log: Workspace, damage: Damage, codes: set[str]
+) -> None:
+    with LogWriter(log, recorded_via="runner", process_name="open") as writer:
+        for number in range(6):
+            writer.append([started("open", number)])
+        notarise(log)
+        assert found_in(log) == {}
+        path = next(log.wal_dir.glob("*.wal"))
+        content = path.read_bytes()
+        path.write_bytes(damage(content))
+        found = found_in(log)
+        assert set(found) == codes
+        assert found["tail_missing"] == [f"writer {writer.writer_id}"]
+        path.write_bytes(content)
+
+
+def test_an_open_file_removed_whole_is_named(log: Workspace) -> None:
+    writer = LogWriter(log, recorded_via="runner", process_name="open")
+    writer.append([started("open")])
+    notarise(log)
+    path = next(log.wal_dir.glob("*.wal"))
+    content = path.read_bytes()
+    path.unlink()
+    assert found_in(log) == {"tail_missing": [f"writer {writer.writer_id}"]}
+    path.write_bytes(content)
+    del writer

@@ -95,7 +95,9 @@ def _notes(one: Balance, time_zone: str) -> list[str]:
     notes = []
     if one.purse.is_unlimited:
         notes.append(f"unlimited because: {one.purse.reason}")
-    if one.threshold_percent:
+    if one.is_used_up:
+        notes.append("used up: a call found too little left")
+    elif one.threshold_percent:
         notes.append(f"{one.threshold_percent} % passed")
     if one.projected_at is not None and is_worth_telling(one.projected_at, one.purse.window_end, one.now):
         notes.append(f"empty on {local(one.projected_at)}, if spent as fast as so far")

@@ -50,6 +50,12 @@ class Balance:
         return 0 if cap is None else max(self.spent_nano_usd + self.held_nano_usd - cap, 0)
 
     @property
+    def is_used_up(self) -> bool:
+        """True when a call was refused in this window although some of the cap is left."""
+        cap = self.cap_nano_usd
+        return self.threshold_percent == 100 and cap is not None and self.spent_nano_usd < cap
+
+    @property
     def used_share(self) -> float | None:
         """(spent + held) ÷ cap (METRICS.md, budget utilisation); None when unlimited, or with a cap of 0."""
         cap = self.cap_nano_usd

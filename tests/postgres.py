@@ -17,7 +17,7 @@ import psycopg
 
 # The server refuses to run as root.
 _UNPRIVILEGED = ("postgres", "nobody")
-# Durability is the server's own business: what tests check is what is committed, not what survives a power cut.
+# Tests check what is committed, not what survives a power cut: that is the server's own business.
 _SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 _START_S = 30.0
 

@@ -63,7 +63,7 @@ def check(event: Event) -> CheckedEvent:
     """``event``, checked as :func:`ingest.contract.validate` does. Raises ContractError."""
     try:
         return msgspec.convert(event, _class_of(event["event_type"]), builtin_types=(dt.datetime,))
-    except (msgspec.ValidationError, KeyError, TypeError):
+    except (msgspec.ValidationError, KeyError, TypeError, UnicodeEncodeError):
         validate(event)  # says what is wrong
         plain = {name: value for name, value in event.items() if value is not None}
         return msgspec.convert(plain, _class_of(str(event["event_type"])), builtin_types=(dt.datetime,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.contract import MAX_INT, Value, canonical_body, rfc3339, validate
@@ -53,6 +53,11 @@ def test_the_bytes_are_the_canonical_body(event: dict[str, Value]) -> None:
     assert encode(check(event), {**FILLED, "recorded_at": AT}, 7) == canonical_body(filled)
 
 
+@example(
+    event={"event_type": "signed_in", "event_id": "e", "occurred_at": AT, "person_id": "p"},
+    name="recorded_via",
+    value="\ud800",
+)
 @settings(max_examples=300, deadline=None)
 @given(events(), st.sampled_from(sorted(FIELD_BY_NAME)), ANYTHING)
 def test_what_the_contract_refuses_is_refused_with_its_words(

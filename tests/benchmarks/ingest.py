@@ -163,12 +163,15 @@ def _print_peer(folder: Path, peer: Peer, seconds: float) -> None:
         for case in CASES[:2]:
             home = folder / f"{peer.package}-{case.runs}"
             with running(peer, programs, home, _free_port()) as server:
+                target = Target(server.port, peer.headers)
+                warm = _load(target, case, seconds / 10)
+                begun = _stored_after(server, len(warm.acknowledged) * SPANS_PER_RUN, DRAIN_SECONDS)
                 before = server.cpu_seconds()
-                measured = _measured(Target(server.port, peer.headers), case, seconds, server.cpu_seconds)
-                at_end, memory = server.stored_spans(), server.memory_bytes()
-                stored = _stored_after(server, measured.spans, DRAIN_SECONDS)
+                measured = _measured(target, case, seconds, server.cpu_seconds)
+                at_end, memory = server.stored_spans() - begun, server.memory_bytes()
+                stored = _stored_after(server, begun + measured.spans, DRAIN_SECONDS) - begun
                 cpu_ms = (server.cpu_seconds() - before) / max(stored, 1) * 1000
-                per_span = server.stored_bytes() / max(stored, 1)
+                per_span = server.stored_bytes() / max(begun + stored, 1)
             print(
                 f"{peer.name}, {case.runs} run(s) per request:\n"
                 f"    {measured.speed}; stored: {at_end:,} of {measured.spans:,} at the end of the load, "

@@ -11,11 +11,11 @@ from ingest.workspace import Workspace
 from runner.control import wallet
 from runner.control.ancestry import Above
 from runner.control.balances import balances
+from runner.control.columns import EPOCH, FAR_FUTURE
 from runner.control.forecast import is_worth_telling, projected_at
 from runner.control.plane import Control
 from runner.control.purses import Purse, purses_of
 from runner.control.sending import send_due
-from runner.control.tables import EPOCH, FAR_FUTURE
 from runner.control.thresholds import passed
 from runner.errors import RunRefused
 from tests.conftest import Clock

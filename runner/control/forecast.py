@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from runner.control.tables import EPOCH, FAR_FUTURE
+from runner.control.columns import EPOCH, FAR_FUTURE
 
 # A tenth of a window says something about the rest; the first calls of a month do not.
 _LEAST_SHARE = 10

@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from runner.control.columns import EPOCH, FAR_FUTURE
 from runner.control.prices import NANO, ModelPrice, output_that_fits
 from runner.control.registry import Budget, Registry
-from runner.control.tables import EPOCH, FAR_FUTURE
 
 # A shorter answer than this is of no use to anybody; a smaller bound is refused instead.
 LEAST_OUTPUT_TOKENS = 64

@@ -5,47 +5,12 @@ The same definitions serve SQLite and PostgreSQL; nothing here is specific to ei
 
 from __future__ import annotations
 
-import datetime as dt
-
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
+
+from runner.control.columns import SERIAL, Moment, count, moment, text
 
 # Goes up with every release that adds a table or a column; columns come as nullable (see Store).
 STORE_VERSION = 2
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-FAR_FUTURE = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
-
-# SQLite counts up by itself in INTEGER primary keys only.
-_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
-class Moment(sa.types.TypeDecorator[dt.datetime]):
-    """An aware datetime, kept as microseconds since 1970 UTC: exact and comparable on both engines."""
-
-    impl = sa.BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> int | None:
-        """Microseconds since 1970 of an aware datetime."""
-        return None if value is None else (value - EPOCH) // _MICROSECOND
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> dt.datetime | None:
-        """The aware UTC datetime of microseconds since 1970."""
-        return None if value is None else EPOCH + dt.timedelta(microseconds=value)
-
-
-def _text(name: str, *, null: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=null)
-
-
-def _count(name: str, *, null: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=null)
-
-
-def _moment(name: str, *, null: bool = False) -> sa.Column[dt.datetime]:
-    return sa.Column(name, Moment, nullable=null)
-
 
 METADATA = sa.MetaData()
 
@@ -53,16 +18,16 @@ store_facts = sa.Table(
     "store_facts",
     METADATA,
     sa.Column("name", sa.Text, primary_key=True),
-    _text("content"),
+    text("content"),
 )
 
 # What was applied of registry.yaml, whole, newest revision last.
 registry_revisions = sa.Table(
     "registry_revisions",
     METADATA,
-    sa.Column("revision", _SERIAL, primary_key=True, autoincrement=True),
-    _moment("applied_at"),
-    _text("body"),
+    sa.Column("revision", SERIAL, primary_key=True, autoincrement=True),
+    moment("applied_at"),
+    text("body"),
 )
 
 # Status is decided by events only; the registry never overwrites it. The version is the one in force; a first
@@ -71,12 +36,12 @@ agents = sa.Table(
     "agents",
     METADATA,
     sa.Column("agent_id", sa.Text, primary_key=True),
-    _text("team_id"),
-    _count("agent_version"),
-    _text("version_hash"),
-    _text("status"),
-    _text("status_reason", null=True),
-    _moment("status_decided_at"),
+    text("team_id"),
+    count("agent_version"),
+    text("version_hash"),
+    text("status"),
+    text("status_reason", null=True),
+    moment("status_decided_at"),
 )
 
 agent_versions = sa.Table(
@@ -84,14 +49,14 @@ agent_versions = sa.Table(
     METADATA,
     sa.Column("agent_id", sa.Text, primary_key=True),
     sa.Column("agent_version", sa.BigInteger, primary_key=True),
-    _text("version_hash"),
-    _text("spec"),
-    _moment("declared_at"),
-    _text("declared_by", null=True),
+    text("version_hash"),
+    text("spec"),
+    moment("declared_at"),
+    text("declared_by", null=True),
     # Null for versions of stores from before versions were approved: they stay in force.
     sa.Column("is_approval_needed", sa.Boolean, nullable=True),
-    _text("approved_by", null=True),
-    _moment("approved_at", null=True),
+    text("approved_by", null=True),
+    moment("approved_at", null=True),
 )
 
 # status: queued, running (under a lease), waiting (for a person), ready (decided), ended, refused
@@ -99,34 +64,34 @@ runs = sa.Table(
     "runs",
     METADATA,
     sa.Column("run_id", sa.Text, primary_key=True),
-    _text("parent_run_id", null=True),
-    _text("agent_id"),
-    _count("agent_version"),
-    _text("team_id"),
-    _text("status"),
-    _text("trigger_kind"),
-    _text("requested_by"),
-    _text("role_id"),
-    _text("task"),
-    _text("messages", null=True),
-    _count("turn_count"),
-    _count("attempt_count"),
-    _count("tool_call_count"),
-    _count("event_count"),
-    _count("spent_nano_usd"),
-    _count("machine_ns"),
-    _text("lease_owner", null=True),
-    _moment("lease_until", null=True),
-    _moment("requested_at"),
-    _moment("started_at", null=True),
-    _text("pause_reason", null=True),
-    _text("end_state", null=True),
-    _text("reason", null=True),
-    _moment("ended_at", null=True),
+    text("parent_run_id", null=True),
+    text("agent_id"),
+    count("agent_version"),
+    text("team_id"),
+    text("status"),
+    text("trigger_kind"),
+    text("requested_by"),
+    text("role_id"),
+    text("task"),
+    text("messages", null=True),
+    count("turn_count"),
+    count("attempt_count"),
+    count("tool_call_count"),
+    count("event_count"),
+    count("spent_nano_usd"),
+    count("machine_ns"),
+    text("lease_owner", null=True),
+    moment("lease_until", null=True),
+    moment("requested_at"),
+    moment("started_at", null=True),
+    text("pause_reason", null=True),
+    text("end_state", null=True),
+    text("reason", null=True),
+    moment("ended_at", null=True),
     # Since store version 2: the call of the parent run that this run answers.
-    _count("parent_call_index", null=True),
+    count("parent_call_index", null=True),
     # Since store version 2: the order that stops this run.
-    _text("stop_id", null=True),
+    text("stop_id", null=True),
     sa.Index("runs_by_status", "status", "requested_at"),
 )
 
@@ -136,16 +101,16 @@ tool_calls = sa.Table(
     METADATA,
     sa.Column("run_id", sa.Text, primary_key=True),
     sa.Column("call_index", sa.BigInteger, primary_key=True),
-    _count("turn_index"),
-    _text("tool_call_id"),
-    _text("tool_name"),
-    _text("tool_effect", null=True),
-    _text("arguments"),
-    _text("arguments_digest", null=True),
-    _text("state"),
-    _text("tool_outcome", null=True),
-    _text("result", null=True),
-    _moment("started_at", null=True),
+    count("turn_index"),
+    text("tool_call_id"),
+    text("tool_name"),
+    text("tool_effect", null=True),
+    text("arguments"),
+    text("arguments_digest", null=True),
+    text("state"),
+    text("tool_outcome", null=True),
+    text("result", null=True),
+    moment("started_at", null=True),
 )
 
 # What tool servers showed of their tools, by its hash: description and argument schema as canonical JSON.
@@ -153,8 +118,8 @@ tool_schemas = sa.Table(
     "tool_schemas",
     METADATA,
     sa.Column("schema_sha256", sa.Text, primary_key=True),
-    _text("shown"),
-    _moment("recorded_at"),
+    text("shown"),
+    moment("recorded_at"),
 )
 
 # The schema that an agent version met first, for tools whose declaration names none.
@@ -164,8 +129,8 @@ tool_pins = sa.Table(
     sa.Column("agent_id", sa.Text, primary_key=True),
     sa.Column("agent_version", sa.BigInteger, primary_key=True),
     sa.Column("tool_name", sa.Text, primary_key=True),
-    _text("schema_sha256"),
-    _moment("pinned_at"),
+    text("schema_sha256"),
+    moment("pinned_at"),
 )
 
 # status: waiting, approved, approved_changed, rejected, expired
@@ -173,34 +138,34 @@ approvals = sa.Table(
     "approvals",
     METADATA,
     sa.Column("approval_id", sa.Text, primary_key=True),
-    _text("run_id"),
-    _count("call_index"),
-    _text("pause_reason"),
-    _text("agent_id"),
-    _count("agent_version"),
-    _text("team_id"),
-    _text("tool_name"),
-    _text("arguments"),
-    _text("arguments_digest"),
-    _text("rule_id"),
-    _text("rule_text"),
-    _text("approver_role"),
+    text("run_id"),
+    count("call_index"),
+    text("pause_reason"),
+    text("agent_id"),
+    count("agent_version"),
+    text("team_id"),
+    text("tool_name"),
+    text("arguments"),
+    text("arguments_digest"),
+    text("rule_id"),
+    text("rule_text"),
+    text("approver_role"),
     sa.Column("is_other_than_requester", sa.Boolean, nullable=False),
-    _count("money_at_stake_nano_usd", null=True),
-    _text("requested_by"),
-    _moment("requested_at"),
-    _moment("expires_at"),
-    _text("status"),
-    _text("decided_by", null=True),
-    _moment("decided_at", null=True),
-    _text("reason", null=True),
-    _text("changed_arguments", null=True),
-    _text("approved_digest", null=True),
-    _moment("consumed_at", null=True),
+    count("money_at_stake_nano_usd", null=True),
+    text("requested_by"),
+    moment("requested_at"),
+    moment("expires_at"),
+    text("status"),
+    text("decided_by", null=True),
+    moment("decided_at", null=True),
+    text("reason", null=True),
+    text("changed_arguments", null=True),
+    text("approved_digest", null=True),
+    moment("consumed_at", null=True),
     # Since store version 2.
-    _text("batch_id", null=True),
-    _moment("reminded_at", null=True),
-    _moment("escalated_at", null=True),
+    text("batch_id", null=True),
+    moment("reminded_at", null=True),
+    moment("escalated_at", null=True),
     sa.Index("approvals_by_run", "run_id", "call_index"),
     sa.Index("approvals_by_status", "status", "expires_at"),
 )
@@ -210,7 +175,7 @@ approval_views = sa.Table(
     METADATA,
     sa.Column("approval_id", sa.Text, primary_key=True),
     sa.Column("person_id", sa.Text, primary_key=True),
-    _moment("shown_at"),
+    moment("shown_at"),
 )
 
 # One row per window: spent and held are what the gate enforces and what pages show.
@@ -219,24 +184,24 @@ wallets = sa.Table(
     METADATA,
     sa.Column("wallet_id", sa.Text, primary_key=True),
     sa.Column("window_start_at", Moment, primary_key=True),
-    _moment("window_end_at"),
-    _text("wallet_kind"),
-    _text("owner_id"),
-    _text("team_id"),
-    _text("wallet_window"),
-    _count("cap_nano_usd", null=True),
+    moment("window_end_at"),
+    text("wallet_kind"),
+    text("owner_id"),
+    text("team_id"),
+    text("wallet_window"),
+    count("cap_nano_usd", null=True),
     sa.Column("is_unlimited", sa.Boolean, nullable=False),
-    _text("reason"),
-    _count("spent_nano_usd"),
-    _count("held_nano_usd"),
-    _count("swept_nano_usd"),
-    _count("imported_nano_usd"),
+    text("reason"),
+    count("spent_nano_usd"),
+    count("held_nano_usd"),
+    count("swept_nano_usd"),
+    count("imported_nano_usd"),
     # Since store version 2. raised is the part of the cap that goes back at raised_until at the latest.
-    _count("raised_nano_usd", null=True),
-    _moment("raised_until", null=True),
-    _moment("opened_at", null=True),
-    _count("threshold_percent", null=True),
-    _moment("projection_told_at", null=True),
+    count("raised_nano_usd", null=True),
+    moment("raised_until", null=True),
+    moment("opened_at", null=True),
+    count("threshold_percent", null=True),
+    moment("projection_told_at", null=True),
     sa.CheckConstraint("is_unlimited OR cap_nano_usd IS NOT NULL", name="a_cap_is_a_number_or_unlimited"),
 )
 
@@ -248,10 +213,10 @@ holds = sa.Table(
     sa.Column("attempt", sa.BigInteger, primary_key=True),
     sa.Column("wallet_id", sa.Text, primary_key=True),
     sa.Column("window_start_at", Moment, primary_key=True),
-    _count("amount_nano_usd"),
-    _text("turn"),
-    _moment("held_at"),
-    _moment("expires_at"),
+    count("amount_nano_usd"),
+    text("turn"),
+    moment("held_at"),
+    moment("expires_at"),
     sa.Index("holds_by_expiry", "expires_at"),
 )
 
@@ -260,15 +225,15 @@ raises = sa.Table(
     "raises",
     METADATA,
     sa.Column("raise_id", sa.Text, primary_key=True),
-    _text("wallet_id"),
-    _count("raise_nano_usd"),
-    _moment("expires_at"),
-    _text("reason"),
-    _text("requested_by"),
-    _moment("requested_at"),
-    _text("status"),
-    _text("decided_by", null=True),
-    _moment("decided_at", null=True),
+    text("wallet_id"),
+    count("raise_nano_usd"),
+    moment("expires_at"),
+    text("reason"),
+    text("requested_by"),
+    moment("requested_at"),
+    text("status"),
+    text("decided_by", null=True),
+    moment("decided_at", null=True),
     sa.Index("raises_by_status", "status", "expires_at"),
 )
 
@@ -277,13 +242,13 @@ notices = sa.Table(
     "notices",
     METADATA,
     sa.Column("notice_id", sa.Text, primary_key=True),
-    _text("notice_kind"),
-    _text("team_id", null=True),
-    _text("title"),
-    _text("text"),
-    _text("about"),
-    _moment("raised_at"),
-    _moment("routed_at", null=True),
+    text("notice_kind"),
+    text("team_id", null=True),
+    text("title"),
+    text("text"),
+    text("about"),
+    moment("raised_at"),
+    moment("routed_at", null=True),
     sa.Index("notices_by_routing", "routed_at"),
 )
 
@@ -293,9 +258,9 @@ notice_sends = sa.Table(
     METADATA,
     sa.Column("notice_id", sa.Text, primary_key=True),
     sa.Column("notification_id", sa.Text, primary_key=True),
-    _text("status"),
-    _count("attempt"),
-    _moment("due_at"),
+    text("status"),
+    count("attempt"),
+    moment("due_at"),
     sa.Index("notice_sends_by_due", "status", "due_at"),
 )
 
@@ -305,12 +270,12 @@ schedule_slots = sa.Table(
     METADATA,
     sa.Column("schedule_id", sa.Text, primary_key=True),
     sa.Column("slot_at", Moment, primary_key=True),
-    _text("agent_id"),
-    _text("status"),
+    text("agent_id"),
+    text("status"),
     sa.Column("is_late", sa.Boolean, nullable=False),
-    _moment("decided_at"),
-    _text("run_id", null=True),
-    _text("reason", null=True),
+    moment("decided_at"),
+    text("run_id", null=True),
+    text("reason", null=True),
 )
 
 # How far each schedule's slots are accounted for, and the declaration by which they were.
@@ -318,8 +283,8 @@ schedule_cursors = sa.Table(
     "schedule_cursors",
     METADATA,
     sa.Column("schedule_id", sa.Text, primary_key=True),
-    _text("spec"),
-    _moment("accounted_until"),
+    text("spec"),
+    moment("accounted_until"),
 )
 
 # stop_scope: run, agent, company. An order over an agent or the company stands until it is lifted.
@@ -327,13 +292,13 @@ stop_orders = sa.Table(
     "stop_orders",
     METADATA,
     sa.Column("stop_id", sa.Text, primary_key=True),
-    _text("stop_scope"),
-    _text("target_id"),
+    text("stop_scope"),
+    text("target_id"),
     sa.Column("is_drill", sa.Boolean, nullable=False),
-    _text("ordered_by"),
-    _moment("ordered_at"),
-    _text("reason"),
-    _moment("lifted_at", null=True),
+    text("ordered_by"),
+    moment("ordered_at"),
+    text("reason"),
+    moment("lifted_at", null=True),
     sa.Index("stop_orders_by_target", "lifted_at", "stop_scope", "target_id"),
 )
 
@@ -342,22 +307,22 @@ workers = sa.Table(
     "workers",
     METADATA,
     sa.Column("owner", sa.Text, primary_key=True),
-    _text("status"),
-    _moment("started_at"),
-    _moment("seen_at"),
-    _count("playing_count"),
-    _count("played_count"),
+    text("status"),
+    moment("started_at"),
+    moment("seen_at"),
+    count("playing_count"),
+    count("played_count"),
 )
 
 # A row leaves when its event is durable in the log; writer_id marks a row that a writer has taken.
 outbox = sa.Table(
     "outbox",
     METADATA,
-    sa.Column("outbox_id", _SERIAL, primary_key=True, autoincrement=True),
-    _text("event_id"),
-    _text("event"),
-    _text("payload", null=True),
-    _text("writer_id", null=True),
+    sa.Column("outbox_id", SERIAL, primary_key=True, autoincrement=True),
+    text("event_id"),
+    text("event"),
+    text("payload", null=True),
+    text("writer_id", null=True),
     sqlite_autoincrement=True,
 )
 
@@ -365,6 +330,6 @@ relay_lock = sa.Table(
     "relay_lock",
     METADATA,
     sa.Column("name", sa.Text, primary_key=True),
-    _text("owner", null=True),
-    _moment("until", null=True),
+    text("owner", null=True),
+    moment("until", null=True),
 )

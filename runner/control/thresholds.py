@@ -14,10 +14,11 @@ import sqlalchemy as sa
 
 from ingest.contract import Value
 from runner.control import notices
+from runner.control.columns import FAR_FUTURE
 from runner.control.forecast import is_worth_telling, projected_at
 from runner.control.purses import Purse, usd_text
 from runner.control.store import Transaction
-from runner.control.tables import FAR_FUTURE, wallets
+from runner.control.tables import wallets
 
 PERCENTS = (50, 80, 100)
 

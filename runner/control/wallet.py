@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runner.control import raises, thresholds
+from runner.control.columns import Moment
 from runner.control.purses import Purse, Short
 from runner.control.store import Store, Transaction
-from runner.control.tables import Moment, holds, wallets
+from runner.control.tables import holds, wallets
 
 # Longer than any model call may take: an unsettled hold this old has no process behind it.
 HOLD_LIFETIME = dt.timedelta(minutes=15)

@@ -48,7 +48,7 @@ class Service:
         worker: Worker,
         *,
         report: Callable[[Outcome], None],
-        fired: Callable[[Slot], None] = lambda slot: None,
+        fired: Callable[[list[Slot]], None] = lambda slots: None,
         grace_s: float = GRACE_S,
     ) -> None:
         self._control = control
@@ -81,8 +81,7 @@ class Service:
 
     async def _round(self) -> bool:
         """Upkeep and new runs; False when nothing is in hand and nothing waits for this process."""
-        for slot in await asyncio.to_thread(upkeep, self._control):
-            self._fired(slot)
+        self._fired(await asyncio.to_thread(upkeep, self._control))
         await self._messenger.tick()
         await self._beat("working")
         for run_id in await asyncio.to_thread(self._worker.waiting):

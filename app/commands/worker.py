@@ -78,7 +78,7 @@ async def _until_ended(console: Console, control: Control, *, is_drain: bool, gr
             control,
             playing,
             report=lambda outcome: _print(console, control, outcome),
-            fired=lambda slot: _print_slot(console, slot),
+            fired=lambda slots: _print_slots(console, slots),
             grace_s=grace_s,
         )
         await service.run(endings, is_drain=is_drain)
@@ -93,13 +93,23 @@ def _print(console: Console, control: Control, outcome: Outcome) -> None:
     console.print(foreign(f"{line}. {outcome.reason}" if outcome.status == "left" else line), soft_wrap=True)
 
 
-def _print_slot(console: Console, slot: Slot) -> None:
+def _print_slots(console: Console, slots: list[Slot]) -> None:
+    """A line per slot that fired or was refused; the missed ones of a schedule in one line."""
+    from collections import Counter
+
     from app.terminal import foreign
 
-    why = f": {slot.reason}" if slot.reason else ""
-    late = " late" if slot.is_late and slot.status == "fired" else ""
-    line = f"schedule {slot.schedule_id} {slot.slot_at:%Y-%m-%d %H:%M} UTC: {slot.status}{late}{why}"
-    console.print(foreign(line), soft_wrap=True)
+    missed = Counter(slot.schedule_id for slot in slots if slot.status == "missed")
+    for schedule_id, count in missed.items():
+        line = f"schedule {schedule_id}: {count} missed, see `fleetbook schedules expected`"
+        console.print(foreign(line), soft_wrap=True)
+    for slot in slots:
+        if slot.status == "missed":
+            continue
+        why = f": {slot.reason}" if slot.reason else ""
+        late = " late" if slot.is_late and slot.status == "fired" else ""
+        line = f"schedule {slot.schedule_id} {slot.slot_at:%Y-%m-%d %H:%M} UTC: {slot.status}{late}{why}"
+        console.print(foreign(line), soft_wrap=True)
 
 
 def _show(console: Console, control: Control) -> None:

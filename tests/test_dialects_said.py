@@ -10,7 +10,7 @@ from ingest.dialects.rows import MappedTables, mapped_rows
 from tests.otlp_spans import SECOND, START, TRACE, agent, chat, log, span, tool
 
 RUN = (agent(1, "triage", seconds=9), chat(2, parent=1), tool(3, parent=1, at=2))
-CLAUDE = {"scope": {"name": "com.anthropic.claude_code.events"}}
+CLAUDE: dict[str, Any] = {"scope": {"name": "com.anthropic.claude_code.events"}}
 
 
 def said(*raws: dict[str, Any]) -> MappedTables:

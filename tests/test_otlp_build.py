@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -39,7 +40,7 @@ JUDGED = log(
     {"gen_ai.evaluation.name": "Relevance", "gen_ai.evaluation.score.value": 4.5},
     of=2,
 )
-SESSION = {"scope": {"name": "com.anthropic.claude_code.events"}}
+SESSION: dict[str, Any] = {"scope": {"name": "com.anthropic.claude_code.events"}}
 PROMPT = {"session.id": "s1", "prompt.id": "p1", "tool_name": "Bash", "tool_use_id": "t1"}
 DENIED = (
     log("claude_code.tool_decision", PROMPT | {"decision": "reject", "source": "user_reject"}, **SESSION),

@@ -440,6 +440,15 @@ def test_when_too_much_waits_for_the_disk_senders_are_told_to_wait(workspace: Wo
         assert served.stored() == []
 
 
+def test_what_is_still_arriving_counts_and_is_given_up_when_it_is_refused(workspace: Workspace) -> None:
+    served = Served(workspace, limits=Limits(waiting_bytes=8_000))
+    with served.client, served.writer:
+        for _ in range(3):
+            assert served.post(run_body()).status_code == 429  # about 12,000 bytes
+        assert served.post_json(trace_json(json_span())).status_code == 200
+        assert len(served.spans()) == 1
+
+
 FULL_DISK = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))

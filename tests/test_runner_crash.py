@@ -159,7 +159,7 @@ def test_events_are_relayed_exactly_once_whenever_relayers_are_killed(workspace:
             event = parse_body(row["body"])
             if event["event_type"] == "signed_in":
                 found.append(str(event["person_id"]))
-    assert len(rows) > 5  # how many depends on the machine's load
+    assert rows  # how many depends on the machine's load and on the engine
     assert sorted(found) == rows  # no state without its event, no event without its state, none twice
     assert {finding.code for finding in verify(workspace).findings} <= {"checkpoint_missing"}
 

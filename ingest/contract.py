@@ -20,7 +20,8 @@ import msgspec
 import pyarrow as pa
 
 from ingest.errors import ContractError
-from ingest.events import ENVELOPE_NAMES, EVENT_TYPES, FIELD_BY_NAME, FIELDS, TYPE_BY_NAME, Field
+from ingest.event_fields import ENVELOPE_NAMES, FIELD_BY_NAME, FIELDS, Field
+from ingest.events import EVENT_TYPES, TYPE_BY_NAME
 
 Value: TypeAlias = str | int | bool | dt.datetime | None
 Event: TypeAlias = Mapping[str, Value]
@@ -164,7 +165,7 @@ def _yaml_text(text: str) -> str:
 def dbt_sources() -> str:
     """The dbt source YAML, made from the contract."""
     lines = [
-        "# Made from ingest/events.py by `python -m ingest.contract --write`. Do not edit.",
+        "# Made from ingest/events.py and ingest/event_fields.py by `python -m ingest.contract --write`. Do not edit.",
         "version: 2",
         "sources:",
         "  - name: log",
@@ -191,7 +192,7 @@ def dbt_sources() -> str:
 def dbt_words() -> str:
     """The closed sets of the contract as a dbt macro, for tests of accepted words."""
     lines = [
-        "{# Made from ingest/events.py by `python -m ingest.contract --write`. Do not edit. #}",
+        "{# Made from ingest/events.py and ingest/event_fields.py by `python -m ingest.contract --write`. Do not edit. #}",
         "",
         "{% macro contract_words_of(field) %}",
         "{{ return({",
@@ -208,7 +209,7 @@ def events_page() -> str:
     lines = [
         "# The event contract",
         "",
-        "Made from `ingest/events.py` by `python -m ingest.contract --write`; `--check` runs in `./fleetbook lint`.",
+        "Made from `ingest/events.py` and `ingest/event_fields.py` by `python -m ingest.contract --write`; `--check` runs in `./fleetbook lint`.",
         "Changes are additive only. Money is integer nano-USD, time is UTC, durations are integer nanoseconds.",
         "",
         "## Columns",

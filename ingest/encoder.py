@@ -16,7 +16,8 @@ import msgspec
 
 from ingest.contract import MAX_INT, Event, Value, rfc3339, validate
 from ingest.errors import ContractError
-from ingest.events import ENVELOPE_NAMES, FIELD_BY_NAME, TYPE_BY_NAME, Field
+from ingest.event_fields import ENVELOPE_NAMES, FIELD_BY_NAME, Field
+from ingest.events import TYPE_BY_NAME
 
 _KINDS: dict[str, object] = {
     "text": str,

@@ -234,3 +234,27 @@ class AccessRefused(Refusal):
     def __init__(self, rule: str, reason: str, advice: str):
         self.reason = reason
         super().__init__(rule, f"Access refused: {reason} (rule {rule}). {advice}")
+
+
+class MoveRefused(RunnerError):
+    """An agent's status cannot be changed in this way."""
+
+    exit_code = 1
+
+    def __init__(self, agent_id: str, status: str, wanted: str, allowed: tuple[str, ...]):
+        if allowed:
+            advice = f"From {status} it can become {', '.join(allowed)}."
+        else:
+            advice = f"`fleetbook review revive {agent_id}` brings it back, suspended."
+        super().__init__(
+            f"Status not changed: agent {agent_id} is {status} and cannot become {wanted}. {advice}"
+        )
+
+
+class ReviewRefused(RunnerError):
+    """A decision of a review cannot be made as it is wanted."""
+
+    exit_code = 1
+
+    def __init__(self, agent_id: str, problem: str, advice: str):
+        super().__init__(f"Not decided for agent {agent_id}: {problem}. {advice}")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ingest.contract import MAX_INT, Value, canonical_body, rfc3339, validate
 from ingest.encoder import check, encode
 from ingest.errors import ContractError
-from ingest.events import ENVELOPE_NAMES, EVENT_TYPES, FIELD_BY_NAME, Field
+from ingest.event_fields import ENVELOPE_NAMES, FIELD_BY_NAME, Field
+from ingest.events import EVENT_TYPES
 
 ZONES = st.sampled_from([dt.UTC, dt.timezone(dt.timedelta(hours=5, minutes=30)), None])
 TIMES = st.datetimes(dt.datetime(1970, 1, 2), dt.datetime(2200, 1, 1), timezones=ZONES)  # noqa: DTZ001  # the zone is drawn too

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.commands import review_decide
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The quarterly review: keep, refresh, promote, retire.")
     group.callback(invoke_without_command=True)(review)
     group.command("rules")(show_rules)
+    review_decide.register(group)
     app.add_typer(group, name="review")
 
 
@@ -56,10 +59,11 @@ def review(
     from rich.console import Console
 
     from app.review.cards import make_cards
+    from app.review.reading import scoped_of
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
-    scoped, is_demo = _scoped(workspace, person, demo)
+    scoped, is_demo = scoped_of(workspace, person, demo)
     asked = _quarter(quarter, scoped)
     rules, source = _rules(workspace, [])
     console = Console(highlight=False)
@@ -101,22 +105,6 @@ def show_rules() -> None:
         markup=False,
         style="dim",
     )
-
-
-def _scoped(workspace: Workspace, person: str | None, demo: bool | None) -> tuple[Scoped, bool]:
-    from app import identity
-    from app.desk import Desk
-    from app.errors import WarehouseError
-    from app.warehouse import Scope, Warehouse
-
-    warehouse = Warehouse.current(workspace)
-    if warehouse is None:
-        raise WarehouseError(f"Nothing to review: {workspace.root} has no build. Run `fleetbook build`.")
-    scope = Scope(person_id="", role_id="", team_ids=None, own_only=False)
-    if person is not None:
-        scope = identity.scope_of(identity.person(Desk.open(workspace), person))
-    scoped = warehouse.for_person(scope)
-    return scoped, identity.shows_demo(scoped) if demo is None else demo
 
 
 def _quarter(text: str | None, scoped: Scoped) -> Quarter:

@@ -42,8 +42,10 @@ class Calls:
             "tool_call_id": f"call_{self._count + 1}",
             "tool_name": tool_name,
             "called_by": "agent",
-            "arguments_digest": words.digest(text) if text else None,
+            # of a text that is not kept there is a digest all the same
+            "arguments_digest": words.digest(text or f"{record.envelope.run_id}/{self._count}"),
         }
+        is_gated = tool.approval is not None and needs_person(tool.approval, dict(given))
         self._count += 1
         record.wait(1)
         record.tell(
@@ -53,8 +55,9 @@ class Calls:
             kind="arguments",
             turn_index=turn_index,
             tool_effect=tool.effect,
+            is_approval_needed=is_gated if tool.approval else None,
         )
-        if tool.approval is not None and needs_person(tool.approval, dict(given)):
+        if tool.approval is not None and is_gated:
             return self._gated(tool_name, tool.approval, given, columns)
         return self._execute(tool_name, columns)
 

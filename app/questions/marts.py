@@ -43,10 +43,12 @@ MARTS: Mapping[str, Mart] = {
     "fct_refusals": Mart(keys=("refused_at", "event_id"), date="refused_date", own="actor_id"),
     "fct_exports": Mart(keys=("created_at", "export_id"), date="created_date", own="person_id"),
     "fct_source_scans": Mart(keys=("scanned_at", "event_id"), date="scan_date"),
+    "fct_check_findings": Mart(keys=("month_start_date", "finding_id"), date="month_start_date"),
+    "rpt_check_months": Mart(keys=("month_start_date", "check_id", "agent_id"), date="month_start_date"),
     "rpt_agent_days": Mart(keys=("run_date", "team_id", "agent_id", "is_delegated"), date="run_date"),
     "rpt_version_quarters": Mart(
         keys=("quarter_start_date", "agent_id", "agent_version"), date="quarter_start_date"
     ),
     "rpt_agent_quarters": Mart(keys=("quarter_start_date", "agent_id"), date="quarter_start_date"),
 }
-"""Every table with rows of a population; ``build_info`` and ``dim_metrics`` belong to nobody."""
+"""Every table with rows of a population; ``build_info`` and the ``dim_`` catalogues belong to nobody."""

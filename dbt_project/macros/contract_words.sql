@@ -1,4 +1,4 @@
-{# Made from ingest/events.py by `python -m ingest.contract --write`. Do not edit. #}
+{# Made from ingest/events.py and ingest/event_fields.py by `python -m ingest.contract --write`. Do not edit. #}
 
 {% macro contract_words_of(field) %}
 {{ return({
@@ -19,6 +19,7 @@
     "risk_class": ["minimal", "limited", "high"],
     "status": ["draft", "review", "live", "watch", "suspended", "retired"],
     "grant_effect": ["allow", "deny"],
+    "review_decision": ["keep", "refresh", "promote", "retire", "postpone"],
     "intervention_kind": ["corrected", "rerun", "took_over", "interrupted"],
 }[field]) }}
 {% endmacro %}

@@ -23,3 +23,6 @@
 {% macro spark__instant_of(wall_clock) %}to_utc_timestamp({{ wall_clock }}, '{{ company_time_zone() }}'){% endmacro %}
 
 {% macro local_date(moment) %}cast({{ local_time(moment) }} as date){% endmacro %}
+
+{# First day of the month of a day. #}
+{% macro month_of(day) %}cast(date_trunc('month', {{ day }}) as date){% endmacro %}

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from ingest.contract import SCHEMA_VERSION, arrow_schema, rfc3339
 from ingest.errors import SegmentError
-from ingest.events import ENVELOPE_NAMES, TYPE_BY_NAME
+from ingest.event_fields import ENVELOPE_NAMES
+from ingest.events import TYPE_BY_NAME
 from ingest.log.disk import file_sha256, make_folder, publish
 from ingest.log.manifest import Manifest, Segment
 from ingest.log.wal import ChainReader, Chunk, WalName, insist_on_all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from runner.control.admission import AgentState
 from runner.control.declared import Status, nearest
 from runner.control.registry import Registry
 from runner.control.tables import agent_versions, agents
-from runner.errors import NotFound
+from runner.errors import MoveRefused, NotFound
 
 if TYPE_CHECKING:
     from runner.control.core import Core
@@ -55,8 +56,21 @@ def find_agent(connection: Connection, registry: Registry, agent_id: str) -> Age
     return _state(row)
 
 
-def decide_status(control: Core, agent_id: str, status: Status, person_id: str, reason: str) -> str:
-    """See :meth:`runner.control.plane.Control.decide_status`."""
+# From each status, where a decision may lead. A retired agent comes back by a revival only, suspended.
+MOVES: Mapping[str, tuple[Status, ...]] = {
+    "draft": ("review", "live", "retired"),
+    "review": ("draft", "live", "retired"),
+    "live": ("watch", "suspended", "retired"),
+    "watch": ("live", "suspended", "retired"),
+    "suspended": ("live", "watch", "retired"),
+    "retired": (),
+}
+
+
+def decide_status(
+    control: Core, agent_id: str, status: Status, person_id: str, reason: str, *, is_revival: bool = False
+) -> str:
+    """See :meth:`runner.control.plane.Control.decide_status`; ``is_revival`` brings a retired one back."""
     registry = control.registry()
     control.known_person(registry, person_id)
     agent = registry.agents.get(agent_id)
@@ -64,6 +78,7 @@ def decide_status(control: Core, agent_id: str, status: Status, person_id: str, 
         control.require(registry, person_id, "apply_registry", agent_target(registry, agent_id))
     with control.store.write() as tx:
         state = find_agent(tx.sql, registry, agent_id)
+        _require_move(state, status, is_revival=is_revival)
         values = {"status": status, "status_reason": reason, "status_decided_at": tx.now}
         tx.sql.execute(sa.update(agents).where(agents.c.agent_id == agent_id), values)
         event_id = tx.emit(
@@ -78,3 +93,9 @@ def decide_status(control: Core, agent_id: str, status: Status, person_id: str, 
         )
     control.relay.flush()
     return event_id
+
+
+def _require_move(state: AgentState, status: Status, *, is_revival: bool) -> None:
+    allowed = ("suspended",) if is_revival and state.status == "retired" else MOVES[state.status]
+    if status not in allowed:
+        raise MoveRefused(state.agent_id, state.status, status, MOVES[state.status])

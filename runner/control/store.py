@@ -25,9 +25,10 @@ from ingest.contract import Value, canonical_body, new_event_id, validate
 from ingest.events import TYPE_BY_NAME
 from ingest.log.writer import make_payload, utc_now
 from ingest.payload_capture import ALWAYS_KEPT
+from runner.control.assurance_tables import METADATA
 from runner.control.content import Unkept, UnkeptIn, keep_all
 from runner.control.queue import write_queue
-from runner.control.tables import METADATA, STORE_VERSION, outbox, relay_lock, runs, store_facts
+from runner.control.tables import STORE_VERSION, outbox, relay_lock, runs, store_facts
 from runner.errors import StoreError
 
 Clock = Callable[[], dt.datetime]
@@ -122,10 +123,6 @@ class Transaction:
         event_id = str(event["event_id"])
         self._rows.append({"event_id": event_id, "event": canonical_body(event).decode(), "payload": payload})
         return event_id
-
-    def keeps_texts(self, about: Mapping[str, Value]) -> bool:
-        """Whether texts of the run, agent and team in ``about`` are kept."""
-        return self._rule()(about, "") is None
 
     def keeps_texts(self, about: Mapping[str, Value]) -> bool:
         """Whether texts of the run, agent and team in ``about`` are kept."""

@@ -27,9 +27,13 @@ expired as (
 ),
 
 consumed as (
-    select distinct approval_id
+    select
+        approval_id,
+        min(occurred_at) as consumed_at,
+        count(*) as use_count
     from approval_events
     where event_type = 'approval_consumed'
+    group by approval_id
 ),
 
 shown as (
@@ -57,6 +61,9 @@ select
     requested.actor_id as requested_by,
     requested.occurred_at as requested_at,
     requested.expires_at,
+    requested.arguments_digest,
+    decided.approved_digest,
+    decided.event_id as decision_event_id,
     requested.money_at_stake_nano_usd,
     shown.first_shown_at,
     decided.occurred_at as decided_at,
@@ -72,7 +79,9 @@ select
         when expired.approval_id is not null then 'expired'
         else 'waiting'
     end as approval_status,
-    consumed.approval_id is not null as is_consumed
+    consumed.approval_id is not null as is_consumed,
+    consumed.consumed_at,
+    coalesce(consumed.use_count, 0) as use_count
 from requested
 left join shown on shown.approval_id = requested.approval_id
 left join decided on decided.approval_id = requested.approval_id

@@ -27,6 +27,7 @@ select
     coalesce(requested.tool_name, finished.tool_name) as tool_name,
     coalesce(requested.tool_effect, finished.tool_effect) as tool_effect,
     coalesce(requested.called_by, finished.called_by, 'agent') as called_by,
+    requested.is_approval_needed,
     requested.occurred_at as requested_at,
     finished.occurred_at as finished_at,
     finished.tool_outcome,

@@ -25,6 +25,7 @@ tool_calls as (
         tool_name,
         tool_effect,
         called_by,
+        is_approval_needed,
         tool_outcome,
         tool_error_class,
         error_type,

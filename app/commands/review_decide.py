@@ -1,0 +1,199 @@
+"""``fleetbook review decide|confirm|withdraw|decisions|impact|revive``: what a review leads to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from runner.control.plane import Control
+    from runner.control.reviews import Decided
+
+AgentArgument = Annotated[str, typer.Argument(help="Agent id, see `fleetbook review`.")]
+PersonOption = Annotated[str, typer.Option("--as", metavar="PERSON", help="Person id who decides.")]
+QuarterOption = Annotated[str, typer.Option("--quarter", help="Quarter under review, for example 2026Q3.")]
+ReasonOption = Annotated[str, typer.Option(help="Why, in one sentence; the log keeps it.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands of decisions to the group ``review``."""
+    group.command("decide")(decide)
+    group.command("confirm")(confirm)
+    group.command("withdraw")(withdraw)
+    group.command("decisions")(list_decisions)
+    group.command("impact")(show_impact)
+    group.command("revive")(revive)
+
+
+def decide(
+    agents: Annotated[list[str], typer.Argument(help="Agent ids; several are decided one after the other.")],
+    decision: Annotated[str, typer.Option(help="keep, refresh, promote, retire or postpone.")],
+    quarter: QuarterOption,
+    reason: ReasonOption,
+    person: PersonOption,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would touch.")] = False,
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--real", help="Which rows the numbers come from.")
+    ] = None,
+) -> None:
+    """Decide what becomes of agents; the numbers it is decided on are kept with it.
+
+    A retirement refuses new runs, schedules and delegated calls with the review as the reason, and ends what
+    is open. With an agent of high risk a second person confirms a retirement or a promotion first.
+    """
+    from rich.console import Console
+
+    from app.review.cards import make_cards, snapshot
+    from app.review.quarters import Quarter
+    from app.review.reading import scoped_of
+    from app.review.rules import rules_of
+    from ingest.workspace import Workspace, home
+    from runner.control import reviews
+    from runner.control.plane import Control
+
+    workspace = Workspace.open(home())
+    console = Console(highlight=False)
+    asked = Quarter.parse(quarter)
+    rules, _ = rules_of(workspace)
+    scoped, is_demo = scoped_of(workspace, person, demo)
+    cards = {card.subject.agent_id: card for card in make_cards(scoped, asked, rules, is_demo=is_demo)}
+    with Control(workspace, process_name="fleetbook review decide") as control:
+        for agent in agents:
+            if decision == "retire":
+                _print_impact(console, control, agent)
+            if dry_run:
+                continue
+            card = cards.get(agent)
+            wish = reviews.Wish(
+                agent_id=agent,
+                review_period=str(asked),
+                decision=decision,
+                person_id=person,
+                reason=reason,
+                proposal=card.proposal.kind if card else None,
+                rule=card.proposal.rule if card else None,
+                snapshot=snapshot(card, rules) if card else None,
+            )
+            _print_decided(console, reviews.decide(control, wish))
+    if dry_run:
+        console.print("Nothing was decided: this was a dry run.", markup=False)
+
+
+def confirm(
+    agent: AgentArgument,
+    quarter: QuarterOption,
+    person: PersonOption,
+    reason: Annotated[str, typer.Option(help="Why; may be left out.")] = "",
+) -> None:
+    """Confirm, as a second person, a decision that waits; it takes effect."""
+    from rich.console import Console
+
+    from app.review.quarters import Quarter
+    from ingest.workspace import Workspace, home
+    from runner.control import reviews
+    from runner.control.plane import Control
+
+    asked = Quarter.parse(quarter)
+    with Control(Workspace.open(home()), process_name="fleetbook review confirm") as control:
+        done = reviews.confirm(control, agent, str(asked), person, reason)
+    _print_decided(Console(highlight=False), done)
+
+
+def withdraw(
+    agent: AgentArgument, quarter: QuarterOption, person: PersonOption, reason: ReasonOption
+) -> None:
+    """Take back a decision that waits for a second person."""
+    from app.review.quarters import Quarter
+    from ingest.workspace import Workspace, home
+    from runner.control import reviews
+    from runner.control.plane import Control
+
+    asked = Quarter.parse(quarter)
+    with Control(Workspace.open(home()), process_name="fleetbook review withdraw") as control:
+        reviews.withdraw(control, agent, str(asked), person, reason)
+    typer.echo(f"Withdrawn: {asked} of {agent} is open again.")
+
+
+def list_decisions(
+    quarter: Annotated[str | None, typer.Option("--quarter", help="Only this quarter.")] = None,
+) -> None:
+    """List what was decided in reviews, by whom and why."""
+    from rich.console import Console
+
+    from app.review.quarters import Quarter
+    from ingest.workspace import Workspace, home
+    from runner.control import reviews
+    from runner.control.plane import Control
+
+    period = str(Quarter.parse(quarter)) if quarter else None
+    with Control(Workspace.open(home())) as control, control.store.read() as connection:
+        found = reviews.decisions(connection, period)
+    console = Console(highlight=False)
+    if not found:
+        console.print("Nothing is decided yet.", markup=False)
+    for one in found:
+        _print_decided(console, one)
+
+
+def show_impact(agent: AgentArgument) -> None:
+    """Show what a retirement of the agent would touch now; nothing is changed."""
+    from rich.console import Console
+
+    from ingest.workspace import Workspace, home
+    from runner.control.plane import Control
+
+    with Control(Workspace.open(home())) as control:
+        _print_impact(Console(highlight=False), control, agent)
+
+
+def revive(agent: AgentArgument, person: PersonOption, reason: ReasonOption) -> None:
+    """Bring a retired agent back, suspended; `fleetbook agents status` makes it live."""
+    from ingest.workspace import Workspace, home
+    from runner.control import reviews
+    from runner.control.plane import Control
+
+    with Control(Workspace.open(home()), process_name="fleetbook review revive") as control:
+        reviews.revive(control, agent, person, reason)
+    typer.echo(
+        f"Agent {agent} is suspended. `fleetbook agents status {agent} live --as {person}` lets it run."
+    )
+
+
+def _print_decided(console: Console, decided: Decided) -> None:
+    from rich.text import Text
+
+    style = {"waiting": "yellow", "done": "green"}[decided.status]
+    by = decided.decided_by + (f", confirmed by {decided.confirmed_by}" if decided.confirmed_by else "")
+    head = Text.assemble(
+        (f"{decided.review_decision} {decided.agent_id}", style), f" · {decided.review_period} · {by}"
+    )
+    console.print(head, soft_wrap=True)
+    console.print(Text(f"  {decided.reason}", "dim"), soft_wrap=True)
+    if decided.status == "waiting":
+        advice = (
+            f"fleetbook review confirm {decided.agent_id} --quarter {decided.review_period} --as <person>"
+        )
+        console.print(Text(f"  waits for a second person: {advice}", "yellow"), soft_wrap=True)
+
+
+def _print_impact(console: Console, control: Control, agent_id: str) -> None:
+    from rich.text import Text
+
+    from runner.control import reviews
+    from runner.control.purses import usd_text
+
+    found = reviews.impact(control, agent_id)
+    parts = {
+        "schedules that stop": found.schedules,
+        "agents that call it": found.callers,
+        "knowledge sources it reads": found.knowledge,
+        "open runs that end": found.open_runs,
+        "open requests that lapse": found.open_approvals,
+    }
+    console.print(Text(f"Retiring {agent_id} touches:", "bold"))
+    for name, ids in parts.items():
+        console.print(Text(f"  {len(ids)} {name}{': ' + ', '.join(ids[:5]) if ids else ''}"), soft_wrap=True)
+    console.print(Text(f"  {usd_text(found.held_nano_usd)} held by its open calls"), soft_wrap=True)

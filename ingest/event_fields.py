@@ -42,6 +42,9 @@ REVIEW_DECISIONS = ("keep", "refresh", "promote", "retire", "postpone")
 STOP_SCOPES = ("run", "agent", "company")
 SENSITIVITIES = ("public", "internal", "confidential", "personal")
 DECIDER_KINDS = ("person", "policy", "unknown")
+INCIDENT_CLASSES = ("widespread", "death", "serious", "other")
+REPORTED_TO = ("provider", "authority")
+SEVERITIES = ("critical", "high", "medium")
 
 
 def _text(name: str, meaning: str, values: tuple[str, ...] = ()) -> Field:
@@ -233,6 +236,23 @@ COLUMNS: tuple[Field, ...] = (
     _int("row_count", "Rows exported, read, sealed or removed."),
     _text("content_sha256", "SHA256 of the manifest, report or file, in hex."),
     _text("filter_text", "Filter and scope of an export, as canonical JSON."),
+    # compliance
+    _text("check_id", "Compliance check, for example HITL-02."),
+    _text("check_month", "Month under check, for example 2026-10."),
+    _text("severity", "How bad a failure of the check is.", SEVERITIES),
+    _text("finding_id", "One finding of a check: check and object."),
+    _text("waiver_id", "One waiver."),
+    _text("case_id", "One case: check and the month that opened it."),
+    _time("due_at", "When the case has to be closed."),
+    _text("case_evidence", "What shows that a case is done: a ticket, a document, an event id."),
+    _bool("is_second_signature", "True where the pack was signed before, by somebody else."),
+    # assurance
+    _text("incident_id", "One incident, from the moment it was identified until the agent was released again."),
+    _text("incident_class", "Which clock of EU AI Act Article 73 runs: widespread 2 days, death 10 days, serious 15 days, other none.", INCIDENT_CLASSES),
+    _time("identified_at", "When the risk or the incident was identified, as a person states."),
+    _text("reported_to", "Who was told of the incident.", REPORTED_TO),
+    _text("request_id", "One request of a person to erase texts about them."),
+    _time("received_at", "When the request came in, as a person states."),
     # log
     _text("process_name", "What the writing process is: command name and host, without personal data."),
     _text("recovered_writer_id", "Dead writer whose chain was recovered."),

@@ -21,5 +21,8 @@
     "grant_effect": ["allow", "deny"],
     "review_decision": ["keep", "refresh", "promote", "retire", "postpone"],
     "intervention_kind": ["corrected", "rerun", "took_over", "interrupted"],
+    "severity": ["critical", "high", "medium"],
+    "incident_class": ["widespread", "death", "serious", "other"],
+    "reported_to": ["provider", "authority"],
 }[field]) }}
 {% endmacro %}

@@ -24,6 +24,11 @@ from app.demo.money import sales_caps, with_caps
 from app.demo.stages import rehearsed_versions
 from app.demo.story import Plan, in_season, make_plan
 from app.demo.weather import Weather
+from app.review.figures import Figures, Subject, Version
+from app.review.propose import propose
+from app.review.quarters import Quarter
+from app.review.rules import parse as parse_rules
+from app.review.rules import shipped_text
 from ingest.contract import validate
 from runner.control.registry import Registry
 from runner.control.registry_file import parse_registry
@@ -341,6 +346,70 @@ def test_one_refresh_improved_its_agent_and_one_made_it_worse(told: Told) -> Non
     improved, worsened = rates(habits.IMPROVED), rates(habits.WORSENED)
     assert improved[-1] - improved[-2] > 0.05
     assert worsened[-2] - worsened[-1] > 0.05
+
+
+@pytest.mark.parametrize("label", ["2026Q2", "2026Q3"])
+def test_the_shipped_rules_propose_what_the_story_is_about(told: Told, label: str) -> None:
+    rules = parse_rules(shipped_text(), "shipped")
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for agent_id in told.registry.agents:
+        kinds[propose(subject(told, agent_id, Quarter.parse(label)), rules).kind].add(agent_id)
+    # Two quarters are needed to retire, and the history begins with 2026Q2.
+    retired = {*habits.RETIRE_IDLE, *habits.RETIRE_WEAK} if label == "2026Q3" else set()
+    assert kinds["retire"] == retired
+    assert kinds["promote"] == set(habits.PROMOTE)
+    assert habits.SEASONAL in kinds["keep"]
+    assert habits.UNCONFIRMED in kinds["keep"]
+
+
+def test_only_the_version_that_got_worse_loses_success(told: Told) -> None:
+    rules = parse_rules(shipped_text(), "shipped")
+    lost = {
+        agent_id
+        for agent_id in told.registry.agents
+        if "success fell" in propose(subject(told, agent_id, Quarter(2026, 3)), rules).reason
+    }
+    assert lost == {habits.WORSENED}
+
+
+def subject(told: Told, agent_id: str, asked: Quarter) -> Subject:
+    """An agent under review with figures that are counted here, not in the warehouse."""
+    declared = told.registry.agents[agent_id]
+    by_quarter: dict[Quarter, list[dict[str, Any]]] = defaultdict(list)
+    by_version: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for run in told.of(agent_id):
+        ended = Quarter.of(run["occurred_at"].astimezone(BERLIN).date())
+        by_quarter[ended].append(run)
+        if ended <= asked:
+            by_version[run["agent_version"]].append(run)
+    return Subject(
+        agent_id=agent_id,
+        agent_name=declared.name,
+        team_id=declared.team,
+        owner_id=declared.owner,
+        risk_class=declared.risk.risk_class,
+        status="live",
+        expected_use=declared.expected_use,
+        template_id=None,
+        declared_on=told.plan.start.astimezone(BERLIN).date(),
+        first_run_on=None,
+        quarter=asked,
+        by_quarter={quarter_of: figures(told, runs) for quarter_of, runs in by_quarter.items()},
+        versions=tuple(
+            Version(agent_version=number, figures=figures(told, runs))
+            for number, runs in sorted(by_version.items(), reverse=True)
+        ),
+    )
+
+
+def figures(told: Told, runs: list[dict[str, Any]]) -> Figures:
+    people = {run["actor_id"] for run in runs}
+    return Figures(
+        runs=len(runs),
+        successes=sum(run["is_success"] for run in runs),
+        users=len(people),
+        user_teams=len({told.registry.people[person].team for person in people}),
+    )
 
 
 def test_the_office_works_on_working_days_and_support_on_weekends_too(told: Told) -> None:

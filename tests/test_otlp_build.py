@@ -96,8 +96,9 @@ def test_a_run_that_arrived_as_spans_is_one_run_with_its_turns_and_calls(built: 
         (1, 130, "gpt-4o-mini"),
     ]
     assert rows(
-        built, "select tool_name, tool_outcome, cast(duration_ms as integer) from fct_tool_calls "
-        "where agent_id = 'returns-bot'"
+        built,
+        "select tool_name, tool_outcome, cast(duration_ms as integer) from fct_tool_calls "
+        "where agent_id = 'returns-bot'",
     ) == [("lookup_order", "succeeded", 1_000)]
 
 

@@ -169,8 +169,7 @@ def impact(control: Core, agent_id: str) -> Impact:
     registry = control.registry()
     with control.store.read() as connection:
         lifecycle.find_agent(connection, registry, agent_id)
-        open_runs = [run for run in runs.listed(connection, _OPEN, limit=100_000) if run.agent_id == agent_id]
-        ids = [run.run_id for run in open_runs]
+        ids = _open_runs(connection, agent_id)
         waiting = [one.approval_id for one in approvals.waiting(connection) if one.agent_id == agent_id]
         held = sa.select(sa.func.coalesce(sa.func.max(holds.c.amount_nano_usd), 0)).where(
             holds.c.run_id.in_(ids)
@@ -213,8 +212,14 @@ def _take_effect(control: Core, decided: Decided) -> None:
     person_id = decided.confirmed_by or decided.decided_by
     reason = f"review {decided.review_period}: {decided.reason}"
     lifecycle.decide_status(control, decided.agent_id, "retired", person_id, reason)
-    stops.order_stop(control, "agent", decided.agent_id, person_id, reason)
-    stops.lift(control, "agent", decided.agent_id, person_id, "retired: its status refuses new runs")
+    with control.store.read() as connection:
+        open_runs = _open_runs(connection, decided.agent_id)
+    for run_id in open_runs:
+        stops.give_order(control, "run", run_id, person_id, reason)
+
+
+def _open_runs(connection: Connection, agent_id: str) -> list[str]:
+    return [run.run_id for run in runs.listed(connection, _OPEN, limit=100_000) if run.agent_id == agent_id]
 
 
 def _check(wish: Wish) -> None:

@@ -80,6 +80,13 @@ def order_stop(
     Raises NotFound, AccessRefused.
     """
     stop_rules.require_stop(control, scope, target_id, person_id)
+    return give_order(control, scope, target_id, person_id, reason, is_drill=is_drill)
+
+
+def give_order(
+    control: Core, scope: StopScope, target_id: str, person_id: str, reason: str, *, is_drill: bool = False
+) -> Order:
+    """The order itself, for a caller that has asked another rule: a review that retires an agent."""
     with control.store.write() as tx:
         order = Order(
             stop_id=f"st-{new_event_id(tx.now)}",

@@ -1,0 +1,196 @@
+"""Decisions of a review: who may, what a retirement does, and that nothing is forgotten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from ingest.workspace import Workspace
+from runner.control import approvals, reviews, runs
+from runner.control.plane import Control
+from runner.control.reviews import Wish
+from runner.errors import AccessRefused, MoveRefused, NotFound, ReviewRefused, RunRefused
+from tests.log_told import told_of
+from tests.runner_company import Command, company, fleetbook, play
+
+__all__ = ["fleetbook"]
+
+SNAPSHOT = {"quarter": "2026Q3", "runs": 0}
+
+
+@pytest.fixture
+def control(workspace: Workspace) -> Iterator[Control]:
+    with company(workspace) as opened:
+        yield opened
+
+
+def wish(
+    agent_id: str = "triage-agent", decision: str = "retire", person_id: str = "mara-lindt", **more: object
+) -> Wish:
+    words = {"review_period": "2026Q3", "reason": "nobody uses it", "snapshot": SNAPSHOT, **more}
+    return Wish(agent_id=agent_id, decision=decision, person_id=person_id, **words)  # type: ignore[arg-type]  # words by name
+
+
+def test_a_retired_agent_is_refused_with_the_review_as_the_reason(control: Control) -> None:
+    done = reviews.decide(control, wish())
+    assert done.status == "done"
+    assert control.agent_states()["triage-agent"].status == "retired"
+    with pytest.raises(RunRefused) as refused:
+        control.request_run("triage-agent", "Sort.", "jon-vass")
+    assert refused.value.rule == "status:retired"
+    assert "review 2026Q3: nobody uses it" in str(refused.value)
+
+
+def test_the_decision_and_its_numbers_are_in_the_log(control: Control, workspace: Workspace) -> None:
+    reviews.decide(control, wish(proposal="retire", rule="retire.idle_quarters"))
+    (event,) = told_of(workspace, "review_decided")
+    expected = {
+        "agent_id": "triage-agent",
+        "review_period": "2026Q3",
+        "review_decision": "retire",
+        "review_proposal": "retire",
+        "rule_id": "retire.idle_quarters",
+        "person_id": "mara-lindt",
+        "reason": "nobody uses it",
+        "is_confirmation_needed": False,
+    }
+    assert {name: event[name] for name in expected} == expected
+    with control.store.read() as connection:
+        (kept,) = reviews.decisions(connection, "2026Q3")
+    assert json.loads(kept.snapshot) == SNAPSHOT
+
+
+def test_what_is_open_ends_and_what_waits_lapses(control: Control, workspace: Workspace) -> None:
+    outcome = play(control, "refund-agent", "Refund order W-2211, 240 USD.")
+    (request,) = outcome.requests
+    before = reviews.impact(control, "refund-agent")
+    assert (before.open_runs, before.open_approvals) == ((outcome.run_id,), (request.approval_id,))
+    reviews.decide(control, wish("refund-agent", person_id="mara-lindt"))
+    reviews.confirm(control, "refund-agent", "2026Q3", "priya-nair")
+    with control.store.read() as connection:
+        run = runs.find(connection, outcome.run_id)
+        asked = approvals.find(connection, request.approval_id)
+    assert run is not None
+    assert (run.status, run.end_state) == ("ended", "cancelled")
+    assert asked is not None
+    assert asked.status == "expired"
+    after = reviews.impact(control, "refund-agent")
+    assert (after.open_runs, after.open_approvals, after.held_nano_usd) == ((), (), 0)
+
+
+@pytest.mark.parametrize("decision", ["retire", "promote"])
+def test_with_a_high_risk_agent_a_second_person_confirms(control: Control, decision: str) -> None:
+    waiting = reviews.decide(control, wish("refund-agent", decision))
+    assert waiting.status == "waiting"
+    assert control.agent_states()["refund-agent"].status == "live"
+    with pytest.raises(ReviewRefused, match="a second person has to confirm"):
+        reviews.confirm(control, "refund-agent", "2026Q3", "mara-lindt")
+    done = reviews.confirm(control, "refund-agent", "2026Q3", "priya-nair")
+    assert (done.status, done.confirmed_by) == ("done", "priya-nair")
+    assert control.agent_states()["refund-agent"].status == ("retired" if decision == "retire" else "live")
+    with pytest.raises(NotFound):
+        reviews.confirm(control, "refund-agent", "2026Q3", "priya-nair")
+
+
+def test_keeping_a_high_risk_agent_needs_nobody_else(control: Control) -> None:
+    assert reviews.decide(control, wish("refund-agent", "keep")).status == "done"
+
+
+def test_a_decision_that_waits_can_be_withdrawn(control: Control) -> None:
+    reviews.decide(control, wish("refund-agent"))
+    reviews.withdraw(control, "refund-agent", "2026Q3", "mara-lindt", "it is used after all")
+    with control.store.read() as connection:
+        assert reviews.find(connection, "refund-agent", "2026Q3") is None
+    assert reviews.decide(control, wish("refund-agent", "keep")).status == "done"
+
+
+def test_a_period_is_decided_once_but_may_be_postponed_before(control: Control) -> None:
+    reviews.decide(control, wish(decision="postpone"))
+    reviews.decide(control, wish(decision="keep"))
+    with pytest.raises(ReviewRefused, match="2026Q3 is decided: keep by mara-lindt"):
+        reviews.decide(control, wish())
+    assert reviews.decide(control, wish(review_period="2026Q4")).status == "done"
+
+
+@pytest.mark.parametrize(
+    ("more", "told_why"),
+    [
+        ({"decision": "delete"}, "'delete' is no decision of a review"),
+        ({"reason": "  "}, "a reason is missing"),
+    ],
+)
+def test_what_is_no_decision_is_refused(control: Control, more: dict[str, str], told_why: str) -> None:
+    with pytest.raises(ReviewRefused, match=told_why):
+        reviews.decide(control, wish(**more))  # type: ignore[arg-type]  # words by name
+
+
+@pytest.mark.parametrize(
+    ("person_id", "may"),
+    [
+        ("mara-lindt", True),
+        ("priya-nair", True),
+        ("otto-klein", False),
+        ("jon-vass", False),
+        ("li-chen", False),
+    ],
+)
+def test_owner_deputy_and_lead_decide_and_nobody_else(control: Control, person_id: str, may: bool) -> None:
+    if may:
+        assert reviews.decide(control, wish(decision="keep", person_id=person_id)).decided_by == person_id
+        return
+    with pytest.raises(AccessRefused):
+        reviews.decide(control, wish(decision="keep", person_id=person_id))
+
+
+def test_a_retired_agent_comes_back_suspended(control: Control) -> None:
+    with pytest.raises(ReviewRefused, match="it is live, not retired"):
+        reviews.revive(control, "triage-agent", "priya-nair", "needed again")
+    reviews.decide(control, wish())
+    with pytest.raises(ReviewRefused, match="it is retired"):
+        reviews.decide(control, wish(review_period="2026Q4", decision="keep"))
+    with pytest.raises(MoveRefused, match="is retired and cannot become live"):
+        control.decide_status("triage-agent", "live", "priya-nair", "needed again")
+    reviews.revive(control, "triage-agent", "priya-nair", "needed again")
+    assert control.agent_states()["triage-agent"].status == "suspended"
+    control.decide_status("triage-agent", "live", "priya-nair", "tried and found good")
+    assert control.request_run("triage-agent", "Sort.", "jon-vass")
+
+
+# From → where a decision may lead; everything else is refused.
+MOVES = {
+    "draft": {"review", "live", "retired"},
+    "review": {"draft", "live", "retired"},
+    "live": {"watch", "suspended", "retired"},
+    "watch": {"live", "suspended", "retired"},
+    "suspended": {"live", "watch", "retired"},
+    "retired": set(),
+}
+
+
+@pytest.mark.parametrize("status", list(MOVES))
+def test_each_move_that_is_not_allowed_is_refused(workspace: Workspace, status: str) -> None:
+    text = "tools: [{tool: search_tickets}, {tool: classify_ticket}]\n    status: live"
+    for wanted in MOVES:
+        home = Workspace.create(workspace.root.parent / f"{status}-{wanted}")
+        with company(home, (text, text.replace("live", status))) as control:
+            if wanted in MOVES[status]:
+                control.decide_status("triage-agent", wanted, "priya-nair", "tried")  # type: ignore[arg-type]  # a status
+                assert control.agent_states()["triage-agent"].status == wanted
+            else:
+                with pytest.raises(MoveRefused):
+                    control.decide_status("triage-agent", wanted, "priya-nair", "tried")  # type: ignore[arg-type]  # a status
+                assert control.agent_states()["triage-agent"].status == status
+
+
+def test_impact_and_revival_on_the_command_line(workspace: Workspace, fleetbook: Command) -> None:
+    company(workspace).close()
+    code, out, _ = fleetbook("review", "impact", "triage-agent")
+    assert code == 0
+    assert "0 open runs that end" in out
+    code, _, error = fleetbook("review", "revive", "triage-agent", "--as", "priya-nair", "--reason", "x")
+    assert (code, "it is live, not retired" in error) == (1, True)
+    assert fleetbook("review", "decisions")[1] == "Nothing is decided yet.\n"
+    code, _, error = fleetbook("review")
+    assert (code, "has no build. Run `fleetbook build`." in error) == (2, True)

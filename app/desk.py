@@ -78,6 +78,11 @@ class Desk:
         """Close what the desk has open."""
         self._control.close()
 
+    @property
+    def control(self) -> Control:
+        """The control plane behind the desk, for the modules of app/live; pages go through those."""
+        return self._control
+
     def people(self) -> list[Person]:
         """Everybody declared, by name. Raises RegistryNotApplied when nothing was applied."""
         registry = self._control.registry()

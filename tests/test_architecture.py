@@ -20,6 +20,7 @@ VIEWS_MAY_IMPORT = {
     "charts",
     "palette",
     "labels",
+    "live",
     "identity",
     "review",
     "export",

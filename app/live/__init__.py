@@ -1,0 +1,1 @@
+"""What pages ask the live side beside the desk: money, schedules, rights, health and reviews, as values."""

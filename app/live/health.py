@@ -1,0 +1,144 @@
+"""How the machinery does: the log and what is signed of it, quarantine, workers, disk."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.desk import Desk
+from app.live.reach import sees_all
+from ingest.importers import quarantine
+from ingest.log.checkpoint import checkpoint_files
+from ingest.log.status import status
+from runner.control import workers
+from runner.control.workers import Seen
+
+__all__ = [
+    "Disk",
+    "LogHealth",
+    "Refused",
+    "Seen",
+    "disk",
+    "log_health",
+    "quarantined",
+    "signed",
+    "workers_seen",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signed:
+    """The newest checkpoint: when it was signed and how many manifest lines it covers; None: never."""
+
+    signed_at: dt.datetime | None
+    line_count: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogHealth:
+    """The log: events sealed and still open, segments, lines of the manifest, and what is signed of them."""
+
+    sealed_events: int
+    open_events: int
+    segment_count: int
+    recovered_segments: int
+    dead_writers: int
+    manifest_lines: int
+    signed: Signed
+    last_recorded_at: dt.datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """Runs that an import refused, by file and reason."""
+
+    source_file: str
+    reason: str
+    run_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """Bytes of the workspace by part, and what is free of the disk it lies on."""
+
+    parts: dict[str, int]
+    free_bytes: int
+    total_bytes: int
+
+
+def signed(desk: Desk) -> Signed:
+    """The newest checkpoint of the workspace; reads file names only."""
+    newest = max(
+        (
+            (int(path.stem), path)
+            for path in checkpoint_files(desk.control.workspace)
+            if path.stem.isdecimal()
+        ),
+        default=None,
+    )
+    if newest is None:
+        return Signed(signed_at=None, line_count=None)
+    lines, path = newest
+    return Signed(signed_at=dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC), line_count=lines)
+
+
+def log_health(desk: Desk) -> LogHealth:
+    """The state of the log now. Raises IngestError for a damaged manifest, OSError."""
+    found = status(desk.control.workspace)
+    return LogHealth(
+        sealed_events=found.sealed_events,
+        open_events=sum(one.event_count for one in found.open_writers),
+        segment_count=found.segment_count,
+        recovered_segments=found.recovered_segments,
+        dead_writers=sum(not one.is_alive for one in found.open_writers),
+        manifest_lines=found.manifest_lines,
+        signed=signed(desk),
+        last_recorded_at=found.last_recorded_at,
+    )
+
+
+def quarantined(desk: Desk, person_id: str) -> list[Refused] | None:
+    """Refused runs by file and reason, most first; None for who does not see all teams.
+
+    A refused run belongs to no team yet. Raises SourceError for a damaged quarantine file.
+    """
+    if not sees_all(desk.control.registry(), person_id):
+        return None
+    counts: Counter[tuple[str, str]] = Counter()
+    for path in quarantine.files(desk.control.workspace):
+        for one in quarantine.read(path):
+            counts[one.source_file, one.reason] += 1
+    return [
+        Refused(source_file=file, reason=reason, run_count=number)
+        for (file, reason), number in counts.most_common()
+    ]
+
+
+def workers_seen(desk: Desk) -> list[Seen]:
+    """Workers that have not signed off, oldest first."""
+    return workers.seen(desk.control)
+
+
+def disk(desk: Desk) -> Disk:
+    """How much room each part of the workspace takes, and how much is left."""
+    root = desk.control.workspace.root
+    parts = {path.name: _size(path) for path in sorted(root.iterdir()) if not path.is_symlink()}
+    usage = shutil.disk_usage(root)
+    return Disk(parts=parts, free_bytes=usage.free, total_bytes=usage.total)
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += (Path(folder) / name).lstat().st_size
+            except FileNotFoundError:
+                continue  # a builder removed it meanwhile
+    return total

@@ -1,0 +1,100 @@
+"""Reviews of a quarter for a page: the rules that count, decisions made, and deciding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.desk import Desk
+from app.live.reach import sees_agent
+from app.review.cards import Card, snapshot
+from app.review.quarters import Quarter
+from app.review.rules import FILE_NAME, Rules, parse, rules_of, shipped_text
+from runner.control import reviews
+from runner.control.access import agent_target, may
+from runner.control.reviews import REVIEW_DECISIONS, Decided, Impact
+from runner.errors import AccessRefused
+
+__all__ = [
+    "DECISIONS",
+    "Decided",
+    "Impact",
+    "Standing",
+    "confirm",
+    "decide",
+    "decisions",
+    "impact",
+    "may_decide",
+    "rules",
+]
+
+DECISIONS: tuple[str, ...] = REVIEW_DECISIONS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The rules of this workspace and where they come from: a file of its own, or shipped."""
+
+    rules: Rules
+    source: str
+
+
+def rules(desk: Desk, changes: dict[str, str] | None = None) -> Standing:
+    """The rules that count, some of them changed for a what-if. Raises ReviewError."""
+    workspace = desk.control.workspace
+    _, file = rules_of(workspace)
+    text = file.read_text(encoding="utf-8") if file else shipped_text()
+    source = FILE_NAME if file else "the rules that come with the product"
+    return Standing(rules=parse(text, FILE_NAME, changes or {}), source=source)
+
+
+def decisions(desk: Desk, person_id: str, quarter: Quarter) -> list[Decided]:
+    """Decisions of the quarter about agents that the person may see, oldest first."""
+    registry = desk.control.registry()
+    with desk.control.store.read() as connection:
+        found = reviews.decisions(connection, str(quarter))
+    return [one for one in found if sees_agent(registry, person_id, one.agent_id)]
+
+
+def may_decide(desk: Desk, person_id: str, agent_id: str) -> bool:
+    """Owner, deputy and who may apply_registry decide about a declared agent."""
+    registry = desk.control.registry()
+    agent = registry.agents.get(agent_id)
+    if agent is None:
+        return False
+    if person_id in (agent.owner, agent.deputy):
+        return True
+    return may(registry, person_id, "apply_registry", agent_target(registry, agent_id)).allowed
+
+
+def decide(
+    desk: Desk, person_id: str, quarter: Quarter, agent_id: str, decision: str, reason: str, card: Card
+) -> Decided:
+    """Decide for one agent, on the numbers of ``card`` as they are now.
+
+    Raises ReviewRefused, AccessRefused, NotFound.
+    """
+    wish = reviews.Wish(
+        agent_id=agent_id,
+        review_period=str(quarter),
+        decision=decision,
+        person_id=person_id,
+        reason=reason,
+        proposal=card.proposal.kind,
+        rule=card.proposal.rule,
+        snapshot=snapshot(card, rules(desk).rules),
+    )
+    return reviews.decide(desk.control, wish)
+
+
+def confirm(desk: Desk, person_id: str, quarter: Quarter, agent_id: str) -> Decided:
+    """Confirm, as a second person, a decision that waits. Raises NotFound, ReviewRefused, AccessRefused."""
+    return reviews.confirm(desk.control, agent_id, str(quarter), person_id)
+
+
+def impact(desk: Desk, person_id: str, agent_id: str) -> Impact:
+    """What retiring the agent would touch now. Raises AccessRefused, NotFound."""
+    registry = desk.control.registry()
+    if not sees_agent(registry, person_id, agent_id):
+        ruling = may(registry, person_id, "view_metrics", agent_target(registry, agent_id))
+        raise AccessRefused(ruling.rule_id, ruling.sentence, "Ask the agent's owner.")
+    return reviews.impact(desk.control, agent_id)

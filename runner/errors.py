@@ -12,6 +12,7 @@ RunnerError                 could not be done (exit code 2)
 ├── StoreError              the control store is of another version
 ├── RelayError              events could not be brought into the log
 ├── LeaseLost               another worker took this run over
+├── AssuranceRefused        a waiver, a case or a signature cannot be made like this (exit code 1)
 └── Refusal                 a rule said no (exit code 1)
     ├── RunRefused          a run may not start
     ├── BudgetRefused       no wallet has room for the next model call
@@ -258,3 +259,13 @@ class ReviewRefused(RunnerError):
 
     def __init__(self, agent_id: str, problem: str, advice: str):
         super().__init__(f"Not decided for agent {agent_id}: {problem}. {advice}")
+
+
+class AssuranceRefused(RunnerError):
+    """A waiver, a case or a signature that cannot be made as it is wanted; ``about`` names it."""
+
+    exit_code = 1
+
+    def __init__(self, about: str, problem: str, advice: str):
+        self.about = about
+        super().__init__(f"Nothing recorded for {about}: {problem}. {advice}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from runner.control.columns import moment, text
+from runner.control.columns import SERIAL, moment, text
 from runner.control.tables import METADATA
 
-__all__ = ["METADATA", "review_decisions"]
+__all__ = ["METADATA", "case_entries", "cases", "report_signatures", "review_decisions", "waivers"]
 
 # status: waiting (for a second person), done, withdrawn
 review_decisions = sa.Table(
@@ -23,4 +23,64 @@ review_decisions = sa.Table(
     text("snapshot"),
     text("confirmed_by", null=True),
     moment("confirmed_at", null=True),
+)
+
+# Who signed the evidence pack of which month; content_sha256 is of the pack's manifest.
+report_signatures = sa.Table(
+    "report_signatures",
+    METADATA,
+    sa.Column("signature_id", sa.Text, primary_key=True),
+    text("check_month"),
+    text("content_sha256"),
+    text("person_id"),
+    text("statement"),
+    moment("signed_at"),
+    sa.Column("is_second_signature", sa.Boolean, nullable=False),
+    sa.Column("is_second_needed", sa.Boolean, nullable=False),
+)
+
+# What people accept that a check finds; a waiver without a finding is about the whole check.
+waivers = sa.Table(
+    "waivers",
+    METADATA,
+    sa.Column("waiver_id", sa.Text, primary_key=True),
+    text("check_id"),
+    text("finding_id", null=True),
+    text("first_month"),
+    text("granted_by"),
+    text("reason"),
+    moment("granted_at"),
+    moment("expires_at"),
+    text("withdrawn_by", null=True),
+    moment("withdrawn_at", null=True),
+)
+
+# A failed check, until somebody has seen to it; months are those in which it failed, separated by blanks.
+cases = sa.Table(
+    "cases",
+    METADATA,
+    sa.Column("case_id", sa.Text, primary_key=True),
+    text("check_id"),
+    text("severity"),
+    text("title"),
+    text("months"),
+    text("owner_id", null=True),
+    text("deadline_rule"),
+    moment("opened_at"),
+    moment("due_at"),
+    text("closed_by", null=True),
+    moment("closed_at", null=True),
+)
+
+# The timeline of each case. kind: opened, continued, noted, closed
+case_entries = sa.Table(
+    "case_entries",
+    METADATA,
+    sa.Column("entry_id", SERIAL, primary_key=True, autoincrement=True),
+    sa.Column("case_id", sa.Text, nullable=False, index=True),
+    text("kind"),
+    text("person_id", null=True),
+    text("reason"),
+    text("evidence", null=True),
+    moment("told_at"),
 )

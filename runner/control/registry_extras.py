@@ -80,6 +80,14 @@ class Notification(Declared):
     team: Name | None = None
 
 
+class CaseDays(Declared):
+    """Days until a case has to be closed, by the severity of its check. Cases that are open keep theirs."""
+
+    critical: Annotated[int, Field(ge=1, le=365)] = 3
+    high: Annotated[int, Field(ge=1, le=365)] = 14
+    medium: Annotated[int, Field(ge=1, le=365)] = 30
+
+
 class Oversight(Declared):
     """Rules of the company over agents and decisions."""
 
@@ -90,3 +98,6 @@ class Oversight(Declared):
     # Reminders go out after this share of the waiting time; at the second they escalate.
     remind_at_percent: Annotated[int, Field(ge=1, le=99)] = 50
     escalate_at_percent: Annotated[int, Field(ge=1, le=99)] = 80
+    # A month counts as signed after so many different people signed its evidence pack.
+    signatures_needed: Annotated[int, Field(ge=1, le=2)] = 1
+    case_days: CaseDays = CaseDays()

@@ -21,6 +21,7 @@ from app.dbt_run import Marts, NodeDone, Report, Stopped
 from app.errors import BuildFailed
 from app.generations import BuildFolder
 from app.spans import write_mapped
+from app.standing import inputs
 from ingest.importers.alias_rows import write_aliases
 from ingest.log.lake import reading
 from ingest.log.upkeep import keep_in_order
@@ -84,7 +85,8 @@ def build(
     built_at = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     folder = BuildFolder(workspace.build_dir)
     with folder.builder() as lock:
-        log = _read_log(workspace, folder, built_at)
+        log, has_spans = _read_log(workspace, folder, built_at)
+        made_from = inputs(workspace, project, log.state, built_at, has_spans=has_spans)
         number = folder.next_number()
         environment = _environment(workspace, folder, log, number, built_at)
         marts = _run(folder, project, environment, lock, progress or (lambda step: None))
@@ -94,6 +96,7 @@ def build(
             shutil.copyfile(folder.target / name, folder.making / name)
         seconds = time.monotonic() - started
         facts = _facts(number, built_at, log, marts, environment["FLEETBOOK_TIME_ZONE"], seconds)
+        facts |= {"inputs": msgspec.to_builtins(made_from), "has_spans": has_spans}
         path = folder.publish(number, facts)
     upkeep = keep_in_order(workspace)
     return Generation(
@@ -108,8 +111,11 @@ def build(
     )
 
 
-def _read_log(workspace: Workspace, folder: BuildFolder, built_at: dt.datetime) -> Snapshot:
-    """The log's files under a folder whose name never changes: for another one dbt would parse anew."""
+def _read_log(workspace: Workspace, folder: BuildFolder, built_at: dt.datetime) -> tuple[Snapshot, bool]:
+    """The log's files under a folder whose name never changes: for another one dbt would parse anew.
+
+    Also says whether it holds spans.
+    """
     with reading(workspace):  # a compaction waits; afterwards it may remove the files, the links stay
         log = snapshot(workspace, folder.input)
         for file in log.files:
@@ -120,9 +126,9 @@ def _read_log(workspace: Workspace, folder: BuildFolder, built_at: dt.datetime) 
                 os.link(file, link)
             except OSError:
                 shutil.copyfile(file, link)  # build/ is on another file system
-        write_mapped(workspace, log.files, folder.input / MAPPED_SPANS, now=built_at)
+        mapped = write_mapped(workspace, log.files, folder.input / MAPPED_SPANS, now=built_at)
     write_aliases(workspace, folder.input / ALIASES)
-    return log
+    return log, mapped > 0
 
 
 def _environment(

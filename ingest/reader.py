@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,11 @@ import pyarrow.parquet as pq
 from ingest.contract import Value, parse_body
 from ingest.errors import SegmentError
 from ingest.log.disk import file_sha256
-from ingest.log.lake import SealedFile
+from ingest.log.lake import SealedFile, last_pruned
 from ingest.log.merkle import tree_root
 from ingest.log.recover import recover
 from ingest.log.segments import ROW_GROUP_ROWS, event_table, write_rows
-from ingest.log.view import look, open_chunks
+from ingest.log.view import View, look, open_chunks
 from ingest.payload_store import read_texts
 from ingest.workspace import Workspace
 
@@ -35,12 +36,14 @@ class Snapshot:
     """The log at one moment, as Parquet files with the contract's schema.
 
     ``files`` are the sealed files and one file of the events that are not sealed yet (zero rows when
-    there are none); ``events`` is the number of rows in all of them.
+    there are none); ``events`` is the number of rows in all of them; ``state`` names these events
+    as :func:`log_state` does.
     """
 
     files: list[Path]
     events: int
     checkpoint: TreeHead
+    state: str
 
 
 def snapshot(workspace: Workspace, target_dir: Path) -> Snapshot:
@@ -60,7 +63,25 @@ def snapshot(workspace: Workspace, target_dir: Path) -> Snapshot:
             files=[*files, tail],
             events=sum(file.count for file in view.sealed.files) + written.row_count,
             checkpoint=TreeHead(len(view.lines), tree_root(view.lines).hex()),
+            state=_state(view),
         )
+
+
+def log_state(workspace: Workspace) -> str:
+    """A digest that changes when events come or go, without reading any: the heads of what is sealed, the
+    length of what is open, and what was deleted on record. Compaction, which moves events, leaves it.
+
+    Raises SegmentError for a damaged manifest, OSError.
+    """
+    with look(workspace) as view:
+        return _state(view)
+
+
+def _state(view: View) -> str:
+    sealed = sorted(f"sealed {one.writer_id} {one.last_seq} {one.head}" for one in view.segments)
+    still_open = [f"open {one.name.writer_id} {one.name.first_seq} {one.size}" for one in view.open_files]
+    deleted = sorted(f"deleted {writer} {seq}" for writer, seq in last_pruned(view.sealed).items())
+    return hashlib.sha256("\n".join([*sealed, *still_open, *deleted]).encode()).hexdigest()
 
 
 def _intact(workspace: Workspace, file: SealedFile) -> Path:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from app.build import Step
+    from ingest.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -18,18 +18,36 @@ def register(app: typer.Typer) -> None:
     app.command("warehouse")(show_warehouse)
 
 
-def build_warehouse() -> None:
+def build_warehouse(
+    force: Annotated[bool, typer.Option("--force", help="Build although nothing changed.")] = False,
+) -> None:
     """Build the warehouse from the log. Readers keep the old one until the new one is whole.
 
+    Ends at once when the current one is up to date: same events, same registry, same release, same day.
     A failed build changes nothing and says which step failed and why.
     """
+    from app.build import PROJECT
+    from app.standing import up_to_date
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    now = dt.datetime.now(dt.UTC)
+    checked = None if force else up_to_date(workspace, PROJECT, now)
+    if checked is None:
+        _build(workspace)
+        return
+    typer.echo(
+        f"Build {checked.build_id} is up to date (checked {checked.checked_at:%Y-%m-%d %H:%M:%S} UTC): "
+        "nothing came since. Build anyway with `fleetbook build --force`."
+    )
+
+
+def _build(workspace: Workspace) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from app.build import build
-    from ingest.workspace import Workspace, home
 
-    workspace = Workspace.open(home())
     console = Console()
     bar = Progress(
         SpinnerColumn(),
@@ -62,11 +80,13 @@ def show_warehouse() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from app.standing import checked_at
     from app.warehouse import Warehouse
     from ingest.workspace import Workspace, home
 
     console = Console()
-    warehouse = Warehouse.current(Workspace.open(home()))
+    workspace = Workspace.open(home())
+    warehouse = Warehouse.current(workspace)
     if warehouse is None:
         console.print("No warehouse yet. Make one with `fleetbook build`.", highlight=False)
         raise typer.Exit(1)
@@ -76,6 +96,9 @@ def show_warehouse() -> None:
         f"{_until(warehouse.data_until)}",
         highlight=False,
     )
+    checked = checked_at(workspace, warehouse.build_id)
+    if checked is not None:
+        console.print(f"Up to date when checked at {checked:%Y-%m-%d %H:%M:%S} UTC.", highlight=False)
     table = Table("table", "rows", "what it holds", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for name, (rows, sentence) in warehouse.contents().items():

@@ -10,6 +10,8 @@ AppError
 │   └── QuestionError   a question was asked that does not exist, or with filters it does not take
 ├── ServeError          the pages could not be started
 ├── ReviewError         a review could not be made
+├── CheckError          a monthly check, or its evidence pack, could not be made or read
+│   └── PackRefused     the pack is not what it was, or would overwrite something
 └── (each part of the application adds its own below: demo)
 
 Every message has three parts: what happened · with which values · what to do now.
@@ -69,6 +71,16 @@ class QuestionError(WarehouseError):
 
 class ReviewError(AppError):
     """A review could not be made: a quarter, a rule or a decision that is not there."""
+
+
+class CheckError(AppError):
+    """A monthly check, or its evidence pack, could not be made or read."""
+
+
+class PackRefused(CheckError):
+    """The evidence pack is not what it was, or would overwrite something else; nothing was written."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class ServeError(AppError):

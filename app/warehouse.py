@@ -19,7 +19,7 @@ import duckdb
 import polars as pl
 
 from app.errors import QuestionError, WarehouseError
-from app.questions import agents, fleet, house, money, outside, oversight, runs
+from app.questions import agents, assurance, fleet, house, money, outside, oversight, runs
 from app.questions.asking import Ask, FilterValue, Metric, Question
 from app.questions.marts import MARTS
 from app.questions.scope import Scope, confine
@@ -33,7 +33,7 @@ POINTER = "current"
 
 QUESTIONS: Mapping[str, Question] = {
     question.name: question
-    for module in (fleet, agents, runs, money, oversight, outside, house)
+    for module in (fleet, agents, runs, money, oversight, outside, house, assurance)
     for question in module.QUESTIONS
 }
 """Every named question; what it takes is in :attr:`Question.takes`, beside period, team and agent."""

@@ -18,6 +18,6 @@ select
         end
     ) as news_until,
     -- what the builder derives from stored spans is no event of the log
-    cast(count(distinct case when is_logged then event_id end) as bigint) as event_count
+    cast(count(case when is_logged then 1 end) as bigint) as event_count
 from events
 group by is_demo

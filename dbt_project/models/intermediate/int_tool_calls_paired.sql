@@ -1,18 +1,14 @@
 {# One row per tool call: the intent, and the result if there is one. tool_call_id repeats within runs, call_index does not. #}
 with
 
-call_events as (
-    select * from {{ ref('stg_events__tool_calls') }}
-),
-
 requested as (
-    select * from call_events
+    select * from {{ ref('stg_events__tool_calls') }}
     where event_type = 'tool_call_requested'
     qualify row_number() over (partition by run_id, call_index order by occurred_at nulls last, event_id) = 1
 ),
 
 finished as (
-    select * from call_events
+    select * from {{ ref('stg_events__tool_calls') }}
     where event_type = 'tool_call_finished'
     qualify row_number() over (
         partition by run_id, call_index order by occurred_at desc nulls last, event_id desc

@@ -1,12 +1,8 @@
 {# One row per attempt at a model turn: what was asked and held, and how it ended if it did. #}
 with
 
-turn_events as (
-    select * from {{ ref('stg_events__turns') }}
-),
-
 requested as (
-    select * from turn_events
+    select * from {{ ref('stg_events__turns') }}
     where event_type = 'turn_requested'
     qualify row_number() over (
         partition by run_id, turn_index, attempt order by occurred_at nulls last, event_id
@@ -14,7 +10,7 @@ requested as (
 ),
 
 finished as (
-    select * from turn_events
+    select * from {{ ref('stg_events__turns') }}
     where event_type = 'turn_finished'
     qualify row_number() over (
         -- a growing source states one call several times, its newest line last or with the most output

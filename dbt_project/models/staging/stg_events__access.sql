@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 access as (
@@ -40,7 +40,6 @@ access as (
         'payload_read',
         'signed_in'
     )
-    {{ each_event_once() }}
 )
 
 select * from access

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 approvals as (
@@ -51,7 +51,6 @@ approvals as (
         'approval_consumed',
         'approval_reported'
     )
-    {{ each_event_once() }}
 )
 
 select * from approvals

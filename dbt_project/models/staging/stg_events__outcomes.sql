@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 outcomes as (
@@ -38,7 +38,6 @@ outcomes as (
         'outcome_recorded',
         'intervention_recorded'
     )
-    {{ each_event_once() }}
 )
 
 select * from outcomes

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 registry as (
@@ -73,7 +73,6 @@ registry as (
         'owner_changed',
         'status_changed'
     )
-    {{ each_event_once() }}
 )
 
 select * from registry

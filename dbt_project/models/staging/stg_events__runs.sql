@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 runs as (
@@ -77,7 +77,6 @@ runs as (
         'run_counted',
         'message_recorded'
     )
-    {{ each_event_once() }}
 )
 
 select * from runs

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 sources as (
@@ -31,7 +31,6 @@ sources as (
         recorded_at
     from source
     where event_type = 'source_scanned'
-    {{ each_event_once() }}
 )
 
 select * from sources

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 tool_calls as (
@@ -49,7 +49,6 @@ tool_calls as (
         'tool_call_requested',
         'tool_call_finished'
     )
-    {{ each_event_once() }}
 )
 
 select * from tool_calls

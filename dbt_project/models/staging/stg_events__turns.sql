@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 turns as (
@@ -57,7 +57,6 @@ turns as (
         'turn_requested',
         'turn_finished'
     )
-    {{ each_event_once() }}
 )
 
 select * from turns

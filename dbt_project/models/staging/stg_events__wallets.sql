@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 wallets as (
@@ -47,7 +47,6 @@ wallets as (
         'budget_raised',
         'hold_swept'
     )
-    {{ each_event_once() }}
 )
 
 select * from wallets

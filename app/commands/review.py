@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from app.review.cards import Card
     from app.review.quarters import Quarter
     from app.review.rules import Rules
+    from app.review.verdict import Verdict
     from app.warehouse import Scoped
     from ingest.workspace import Workspace
 
@@ -31,6 +33,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The quarterly review: keep, refresh, promote, retire.")
     group.callback(invoke_without_command=True)(review)
     group.command("rules")(show_rules)
+    group.command("verdict")(verdict)
+    group.command("pack")(pack)
     review_decide.register(group)
     app.add_typer(group, name="review")
 
@@ -84,6 +88,74 @@ def review(
         markup=False,
         style="dim",
     )
+
+
+def verdict(
+    agent: Annotated[str, typer.Argument(help="Agent id.")],
+    old: Annotated[
+        int | None, typer.Option(help="Version to compare with; the one before by default.")
+    ] = None,
+    new: Annotated[int | None, typer.Option(help="Version to judge; the newest that ran by default.")] = None,
+    demo: DemoOption = None,
+) -> None:
+    """Say whether a version is better than the one before, per measure, with the interval of the difference.
+
+    Ends with 1 when a measure got worse.
+    """
+    from rich.console import Console
+
+    from app.review.gather import ran_versions
+    from app.review.reading import scoped_of
+    from app.review.verdict import verdicts
+    from ingest.workspace import Workspace, home
+
+    workspace = Workspace.open(home())
+    scoped, is_demo = scoped_of(workspace, None, demo)
+    rules, _ = _rules(workspace, [])
+    before, after = ran_versions(scoped, agent, old, new, is_demo=is_demo)
+    found = verdicts(scoped, agent, before, after, is_demo=is_demo, minimum_runs=rules.minimum_runs)
+    _print_verdicts(Console(highlight=False), f"{agent}: v{after} against v{before}", found)
+    if any(one.word == "worse" for one in found):
+        raise typer.Exit(1)
+
+
+def pack(
+    quarter: QuarterOption = None,
+    folder: Annotated[Path | None, typer.Option(help="Where to; workspace/reviews by default.")] = None,
+    demo: DemoOption = None,
+) -> None:
+    """Write what the management meeting reads: a PDF, a workbook with every number, and their digests."""
+    from rich.console import Console
+
+    from app.review.cards import make_cards
+    from app.review.pack import write_pack
+    from app.review.reading import scoped_of
+    from ingest.workspace import Workspace, home
+    from runner.control import reviews
+    from runner.control.plane import Control
+
+    workspace = Workspace.open(home())
+    scoped, is_demo = scoped_of(workspace, None, demo)
+    asked = _quarter(quarter, scoped)
+    rules, source = _rules(workspace, [])
+    cards = make_cards(scoped, asked, rules, is_demo=is_demo)
+    with Control(workspace) as control, control.store.read() as connection:
+        decided = reviews.decisions(connection, str(asked))
+        company = control.registry().company.name
+    place = folder or workspace.root / "reviews" / str(asked)
+    made = write_pack(
+        place,
+        cards,
+        decided,
+        quarter=asked,
+        company=company,
+        build_id=scoped.warehouse.build_id,
+        is_demo=is_demo,
+        rules_source=source,
+    )
+    console = Console(highlight=False)
+    for name, digest in made.items():
+        console.print(f"{place / name}  sha256 {digest}", markup=False, soft_wrap=True)
 
 
 def show_rules() -> None:
@@ -204,6 +276,29 @@ def _print_card(console: Console, card: Card) -> None:
         lines.append(f"not promoted, because: {'; '.join(card.unmet_gates)}")
     for line in lines:
         console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _print_verdicts(console: Console, title: str, found: list[Verdict]) -> None:
+    from rich.text import Text
+
+    styles = {"improved": "green", "worse": "red"}
+    console.print(Text(title, "bold"))
+    for one in found:
+        line = Text.assemble(f"  {one.measure}: ", (one.word, styles.get(one.word, "dim")))
+        line.append(
+            f" · {_value(one, one.old)} (n {one.old_count}) → {_value(one, one.new)} (n {one.new_count})"
+        )
+        if one.low is not None:
+            line.append(f" · difference {_value(one, one.low)} to {_value(one, one.high)}")
+        console.print(line, soft_wrap=True)
+
+
+def _value(one: Verdict, number: float | None) -> str:
+    if number is None:
+        return "unknown"
+    if one.unit == "share":
+        return f"{100 * number:+.1f} points" if number in (one.low, one.high) else f"{number:.1%}"
+    return f"{number:.4f} USD" if one.unit == "usd" else f"{number / 1000:.2f} s"
 
 
 def _money(usd: object) -> str:

@@ -36,11 +36,12 @@ def make_cards(scoped: Scoped, quarter: Quarter, rules: Rules, *, is_demo: bool)
 
     Agents with too few runs to be ranked stand at the end of their kind.
     """
-    cards = [_card(subject, rules) for subject in gather(scoped, quarter, is_demo=is_demo)]
-    return sorted(cards, key=lambda card: _place(card, rules))
+    cards = [card(subject, rules) for subject in gather(scoped, quarter, is_demo=is_demo)]
+    return sorted(cards, key=lambda one: _place(one, rules))
 
 
-def _card(subject: Subject, rules: Rules) -> Card:
+def card(subject: Subject, rules: Rules) -> Card:
+    """The card of one agent."""
     return Card(
         subject=subject,
         proposal=propose(subject, rules),
@@ -49,9 +50,9 @@ def _card(subject: Subject, rules: Rules) -> Card:
     )
 
 
-def _place(card: Card, rules: Rules) -> tuple[int, bool, float, str]:
-    is_small = card.success.n < rules.minimum_runs
-    return (KINDS.index(card.proposal.kind), is_small, -(card.success.low or 0.0), card.subject.agent_id)
+def _place(one: Card, rules: Rules) -> tuple[int, bool, float, str]:
+    is_small = one.success.n < rules.minimum_runs
+    return (KINDS.index(one.proposal.kind), is_small, -(one.success.low or 0.0), one.subject.agent_id)
 
 
 def _value(subject: Subject, rules: Rules) -> Decimal | None:
@@ -63,9 +64,9 @@ def _value(subject: Subject, rules: Rules) -> Decimal | None:
     return (hours * rules.value.hour_usd).quantize(Decimal("0.01"))
 
 
-def snapshot(card: Card, rules: Rules) -> dict[str, object]:
+def snapshot(one: Card, rules: Rules) -> dict[str, object]:
     """Everything the proposal was made from, as JSON data; kept with the decision, unchanged for ever."""
-    subject = card.subject
+    subject = one.subject
     pair = compared(subject, rules)
     return {
         "agent_id": subject.agent_id,
@@ -73,10 +74,10 @@ def snapshot(card: Card, rules: Rules) -> dict[str, object]:
         "status": subject.status,
         "risk_class": subject.risk_class,
         "expected_use": subject.expected_use,
-        "proposal": asdict(card.proposal),
-        "unmet_gates": list(card.unmet_gates),
-        "value_usd": _plain(card.value_usd),
-        "quarters": {str(quarter): _figures(one) for quarter, one in sorted(subject.by_quarter.items())},
+        "proposal": asdict(one.proposal),
+        "unmet_gates": list(one.unmet_gates),
+        "value_usd": _plain(one.value_usd),
+        "quarters": {str(quarter): _figures(some) for quarter, some in sorted(subject.by_quarter.items())},
         "versions": {str(one.agent_version): _figures(one.figures) for one in (pair or subject.versions[:1])},
         "rules": rules.model_dump(mode="json"),
     }

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from app.errors import ReviewError
 from app.review.figures import Figures, Subject, Version
 from app.review.quarters import Quarter
 from app.warehouse import Scoped
@@ -38,6 +39,25 @@ def gather(scoped: Scoped, quarter: Quarter, *, is_demo: bool) -> list[Subject]:
         if row["status"] not in NOT_REVIEWED and known is not None and known <= last_day:
             found.append(subject)
     return sorted(found, key=lambda one: one.agent_id)
+
+
+def ran_versions(
+    scoped: Scoped, agent_id: str, old: int | None, new: int | None, *, is_demo: bool
+) -> tuple[int, int]:
+    """The versions to compare, old and new: those given, else the newest that ran and the one before it.
+
+    Raises ReviewError when there are no two.
+    """
+    frame = scoped.table("rpt_version_quarters", is_demo=is_demo, agent_id=agent_id)
+    numbers = [one.agent_version for one in _versions(frame).get(agent_id, ())]
+    after = new if new is not None else next(iter(numbers), None)
+    before = old if old is not None else next((one for one in numbers if after and one < after), None)
+    if before is None or after is None:
+        raise ReviewError(
+            f"No verdict: {agent_id} has {len(numbers)} version(s) that ran, and two are compared. "
+            "`fleetbook agents versions` lists what was declared."
+        )
+    return before, after
 
 
 def _subject(

@@ -29,15 +29,24 @@ _FORMULA = r"^[\s'\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|^[\t\r]"
 _UTC_FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
-def write(frame: pl.DataFrame, path: Path, format_: Format, meanings: Mapping[str, str]) -> None:
+def write(
+    frame: pl.DataFrame,
+    path: Path,
+    format_: Format,
+    meanings: Mapping[str, str],
+    *,
+    created: dt.datetime | None = None,
+) -> None:
     """Write all of ``frame`` to ``path``; ``meanings`` is column to sentence, for the XLSX dictionary sheet.
+
+    ``created`` is what an XLSX file says of its making: with it the same rows give the same bytes.
 
     Raises ExportRefused when the format cannot hold the rows complete.
     """
     writers: dict[Format, Callable[[], object]] = {
         "csv": lambda: _write_csv(frame, path),
         "parquet": lambda: frame.write_parquet(path, compression="zstd", statistics=True),
-        "xlsx": lambda: _write_xlsx(frame, path, meanings),
+        "xlsx": lambda: _write_xlsx(frame, path, meanings, created),
         "jsonl": lambda: frame.write_ndjson(path),
     }
     writers[format_]()
@@ -59,7 +68,9 @@ def _write_csv(frame: pl.DataFrame, path: Path) -> None:
     formula_safe(frame).write_csv(path, quote_style="non_numeric", datetime_format=_UTC_FORMAT)
 
 
-def _write_xlsx(frame: pl.DataFrame, path: Path, meanings: Mapping[str, str]) -> None:
+def _write_xlsx(
+    frame: pl.DataFrame, path: Path, meanings: Mapping[str, str], created: dt.datetime | None
+) -> None:
     import xlsxwriter
 
     _refuse_what_xlsx_would_cut(frame)
@@ -72,6 +83,8 @@ def _write_xlsx(frame: pl.DataFrame, path: Path, meanings: Mapping[str, str]) ->
         "remove_timezone": True,
     }
     with xlsxwriter.Workbook(path, options) as book:
+        if created is not None:
+            book.set_properties({"created": created})
         head = book.add_format({"bold": True, "bottom": 1})
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         rows = book.add_worksheet("rows")

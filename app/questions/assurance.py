@@ -61,7 +61,8 @@ order by at_risk.agent_id
 
 def _check_counts(ask: Ask) -> str:
     return f"""
-select check_id, agent_id, team_id, sum(population) as population, sum(violations) as violations
+select check_id, agent_id, team_id, cast(sum(population) as bigint) as population,
+    cast(sum(violations) as bigint) as violations
 from rpt_check_months
 where {ask.where("month_start_date")}
 group by check_id, agent_id, team_id

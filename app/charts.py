@@ -204,12 +204,16 @@ def ranked(
 
 @dataclass(frozen=True, kw_only=True)
 class WalletBar:
-    """One wallet: its name and the dollars spent, held and capped (None for unlimited)."""
+    """One wallet: its name and the dollars spent, held and capped (None for unlimited).
+
+    ``forecast_usd`` is what it will have spent at its window's end at the speed so far, None when unknown.
+    """
 
     name: str
     spent_usd: float
     held_usd: float
     cap_usd: float | None
+    forecast_usd: float | None = None
 
 
 def wallets(bars: Sequence[WalletBar], colours: Palette) -> go.Figure:
@@ -246,10 +250,29 @@ def wallets(bars: Sequence[WalletBar], colours: Palette) -> go.Figure:
             hoverinfo="skip",
         )
     )
+    _forecast_marks(figure, bars, colours)
     figure.update_layout(barmode="stack", hovermode="closest", bargap=0.45, margin={"r": 70})
     figure.update_xaxes(tickformat=",.0f", ticksuffix=" USD", showgrid=True, rangemode="tozero")
     figure.update_yaxes(showgrid=False, type="category")
     return figure
+
+
+def _forecast_marks(figure: go.Figure, bars: Sequence[WalletBar], colours: Palette) -> None:
+    """A diamond at each wallet's forecast to its window's end."""
+    known = [(plain(bar.name), bar.forecast_usd) for bar in bars if bar.forecast_usd is not None]
+    if not known:
+        return
+    figure.add_trace(
+        go.Scatter(
+            y=[name for name, _ in known],
+            x=[amount for _, amount in known],
+            name="forecast",
+            mode="markers",
+            marker={"symbol": "diamond", "size": 10, "color": colours.bad, "line": {"width": 0}},
+            customdata=[money(amount) for _, amount in known],
+            hovertemplate="at the window's end: %{customdata}<extra></extra>",
+        )
+    )
 
 
 def _used(bar: WalletBar) -> str:

@@ -32,7 +32,7 @@ MANAGERS = {
     "marketing": "lena-hofer",
 }
 PEOPLE = (LEAD, *MANAGERS.values(), OFFICER, ANALYST)
-VIEWS = ("overview", "approvals", "agents", "agent", "runs", "run", "spend", "log_export")
+VIEWS = ("home", "fleet", "approvals", "agents", "agent", "runs", "run", "teams", "spend", "log_export")
 
 HOSTILE = (
     "<script>document.title='owned'</script><img src=http://evil.test/i.png onerror=alert(1)>"

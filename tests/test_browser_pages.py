@@ -86,7 +86,7 @@ def settled(page: Page) -> None:
 
 
 def open_page(page: Page, site: str, view: str, person_id: str, **parameters: str) -> None:
-    path = "" if view == "overview" else view
+    path = "" if view == "home" else view
     query = "&".join(f"{name}={text}" for name, text in {"as": person_id, **parameters}.items())
     page.goto(f"{site}/{path}?{query}")
     settled(page)
@@ -110,6 +110,16 @@ def test_the_page_opens_without_an_error(view: str, page: Page, site: str, outsi
     expect(page.get_by_text("no sign-in").or_(page.get_by_text("without sign-in"))).to_be_visible()
     photograph(page, view)
     assert broken == []
+
+
+@pytest.mark.parametrize(("path", "title"), [("home", "Home"), ("overview", "Fleet"), ("fleet", "Fleet")])
+def test_a_path_typed_by_hand_opens_its_page(
+    path: str, title: str, page: Page, site: str, outside: list[str]
+) -> None:
+    page.goto(f"{site}/{path}")
+    settled(page)
+    expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
 def test_an_agent_opens_from_the_catalogue_by_a_click(page: Page, site: str, outside: list[str]) -> None:

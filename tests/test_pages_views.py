@@ -19,6 +19,8 @@ from tests.pages_world import HOSTILE_AGENT, HOSTILE_RUN, LEAD, MANAGERS, PEOPLE
 
 # Elements whose text the browser never reads as Markdown: test_browser_pages.py watches them.
 PLAIN = ("code", "text", "dataframe", "selectbox", "text_input")
+# What shows figures or rows; an empty page has none of them.
+ROWS = ("dataframe", "code", "text", "metric")
 ENTRY = Path(__file__).resolve().parent.parent / "app" / "streamlit_app.py"
 
 
@@ -38,7 +40,7 @@ def opened(view: str, person_id: str, **parameters: str) -> AppTest:
     app = AppTest.from_file(ENTRY, default_timeout=60)
     app.query_params["as"] = person_id
     app.run()
-    if view != "overview":
+    if view != "home":
         app.switch_page(f"views/{view}.py")
     for name, text in parameters.items():
         app.query_params[name] = text
@@ -89,7 +91,7 @@ def test_the_page_opens_with_real_rows(view: str, person_id: str, workspace: Wor
     told = "\n".join(texts(app))
     assert "Demo data" in told
     assert re.search(r"data until .*UTC, build \d+", told)
-    rows = [element for element in elements(app.main) if element.type in ("dataframe", "code", "text")]
+    rows = [element for element in elements(app.main) if element.type in ROWS]
     assert sum(len(element.value) for element in rows) > 0
 
 
@@ -118,7 +120,7 @@ def test_a_manager_sees_nothing_of_another_team(view: str, team: str, workspace:
     assert strangers(told, team, workspace) == []
 
 
-@pytest.mark.parametrize("view", ["overview", "agents", "runs", "log_export"])
+@pytest.mark.parametrize("view", ["fleet", "agents", "runs", "log_export"])
 def test_a_team_in_the_url_widens_nothing(view: str, workspace: Workspace) -> None:
     told = "\n".join(texts(opened(view, MANAGERS["finance"], team="support")))
     assert strangers(told, "finance", workspace) == []
@@ -178,12 +180,12 @@ def test_the_numbers_of_the_run_page_tie_to_the_build(workspace: Workspace) -> N
     assert set(ties["ties"]) == {"yes"}
 
 
-def test_an_overview_tile_is_the_warehouses_number(workspace: Workspace) -> None:
+def test_a_tile_of_the_fleet_page_is_the_warehouses_number(workspace: Workspace) -> None:
     place = identity.premises()
     warehouse = place.warehouse()
     assert warehouse is not None
     lead = warehouse.for_person(identity.scope_of(identity.person(place.desk, LEAD)))
-    app = opened("overview", LEAD, days="all")
+    app = opened("fleet", LEAD, days="all")
     tiles = {metric.label: metric.value for metric in app.metric}
     counted = lead.row_count("fct_runs", is_demo=True, is_terminal=True, is_delegated=False)
     assert tiles["Runs"] == f"{counted:,}"
@@ -242,7 +244,7 @@ def test_a_build_of_another_release_is_answered_with_the_command(
     with duckdb.connect(copied / "build" / "gens" / generation / "warehouse.duckdb") as warehouse:
         warehouse.execute("alter table main.fct_runs drop column outcome")
     monkeypatch.setenv("FLEETBOOK_HOME", str(copied))
-    app = opened("overview", LEAD)
+    app = opened("fleet", LEAD)
     assert not app.exception
     assert "fleetbook build" in app.error[0].value
 

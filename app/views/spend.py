@@ -1,4 +1,4 @@
-"""Spend: who spends what, and will it last? Wallets live, spend of the period from the build, refusals."""
+"""Spend: what was it spent on? Costs of a period from the build by agent, model or team, and refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from app.views._parts import controls, measures
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading
 from app.views._parts.tables import Column, show
-from app.views._parts.wallets import show_wallets
 
 TILES = ("cost_usd", "cost_per_run", "cost_per_success", "unknown_cost_share")
 SPLITS = {"agent": "By agent", "model": "By model", "team": "By team"}
@@ -21,13 +20,8 @@ MOST = 12
 def render() -> None:
     """Draw the page."""
     page = current()
-    heading("Spend", "Who spends what, and will it last?")
-    if page.shows_live:
-        show_wallets(page, page.desk.wallets(page.person.person_id))
-    else:
-        empty("The wallets of this workspace are demo data. Choose Demo under Rows to see them.")
+    heading("Spend", "What was the money spent on?")
     page.built()
-    st.subheader("Spend of the period", anchor=False)
     period = controls.period(page)
     now = measures.row(page, TILES, period)
     _spenders(page, period)

@@ -23,17 +23,25 @@ _SIDEBAR_PIXELS = 276
 # Group → (module and URL, title, icon); then the pages that only links lead to.
 NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "Today": (
-        ("overview", "Overview", ":material/monitoring:"),
+        ("home", "Home", ":material/home:"),
         ("approvals", "Approvals", ":material/approval:"),
     ),
     "Fleet": (
+        ("fleet", "Fleet", ":material/monitoring:"),
         ("agents", "Agents", ":material/smart_toy:"),
         ("runs", "Runs", ":material/play_circle:"),
     ),
-    "Money": (("spend", "Spend", ":material/account_balance_wallet:"),),
+    "Money": (
+        ("teams", "Teams and budgets", ":material/account_balance_wallet:"),
+        ("spend", "Spend", ":material/payments:"),
+    ),
     "Assurance": (("log_export", "Log and export", ":material/fact_check:"),),
 }
 LINKED = (("agent", "Agent"), ("run", "Run"))
+START = "home"
+# Streamlit serves the page a visit starts on at / alone and answers its own path with "Page not found"; so
+# that path, and the one it had before, are hidden pages: path, module, title.
+ALSO = (("home", "home", "Home"), ("overview", "fleet", "Fleet"))
 
 
 def run() -> None:
@@ -56,15 +64,21 @@ def run() -> None:
 def _navigation() -> StreamlitPage:
     groups: dict[str, list[StreamlitPage]] = {
         group: [
-            st.Page(f"views/{name}.py", title=title, icon=icon, url_path=name, default=name == "overview")
+            st.Page(f"views/{name}.py", title=title, icon=icon, url_path=_path(name), default=name == START)
             for name, title, icon in pages
         ]
         for group, pages in NAVIGATION.items()
     }
     groups["Fleet"] += [
-        st.Page(f"views/{name}.py", title=title, url_path=name, visibility="hidden") for name, title in LINKED
+        st.Page(f"views/{name}.py", title=title, url_path=path, visibility="hidden")
+        for path, name, title in (*((name, name, title) for name, title in LINKED), *ALSO)
     ]
     return st.navigation(groups)
+
+
+def _path(name: str) -> str:
+    """The page's path; the one a visit starts on leaves its own to the hidden page of :data:`ALSO`."""
+    return "start" if name == START else name
 
 
 def _begin() -> Page:

@@ -1,49 +1,13 @@
-"""What needs a person today, and which agents moved most: the two lists of the overview."""
+"""Which agents moved most between two periods, as a table."""
 
 from __future__ import annotations
 
 import polars as pl
 import streamlit as st
 
-from app.labels import ago, md_escape, plural, share
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, empty, open_agent
 from app.views._parts.tables import Column, show
-
-# Share of a wallet from which the overview names it.
-WALLET_WARNING = 0.8
-
-
-def needs(page: Page) -> None:
-    """What waits for a person now, from the live side."""
-    if not page.shows_live:
-        return
-    waiting = [one for one in page.desk.approvals(page.person.person_id) if one.status == "waiting"]
-    short = [
-        wallet
-        for wallet in page.desk.wallets(page.person.person_id)
-        if wallet.cap_usd and (wallet.spent_usd + wallet.held_usd) / wallet.cap_usd >= WALLET_WARNING
-    ]
-    if not waiting and not short:
-        st.caption(":material/check: Nothing waits: no open approval, no wallet above 80 %.")
-        return
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        if waiting:
-            oldest = (page.now - min(one.requested_at for one in waiting)).total_seconds()
-            risky = sum(one.risk_class == "high" for one in waiting)
-            st.page_link(
-                "views/approvals.py",
-                label=f"**{plural(len(waiting), 'approval waits', 'approvals wait')}** "
-                f"(oldest {ago(oldest)}, {risky} high risk)",
-                icon=":material/approval:",
-            )
-        for wallet in short[:3]:
-            used = (wallet.spent_usd + wallet.held_usd) / (wallet.cap_usd or 1)
-            st.page_link(
-                "views/spend.py",
-                label=f"**{md_escape(page.owner(wallet))} wallet** {share(used, 0)} used",
-                icon=":material/account_balance_wallet:",
-            )
 
 
 def movers(page: Page, period: Period, team: str | None) -> None:

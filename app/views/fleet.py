@@ -1,11 +1,11 @@
-"""Overview: what needs me today, how the fleet does, and where it changes."""
+"""Fleet: how the fleet does, and where it changes."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from app import charts
-from app.views._parts import controls, measures, today, trend
+from app.views._parts import controls, measures, movers, trend
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading, nothing
 
@@ -24,7 +24,7 @@ TILES = (
 def render() -> None:
     """Draw the page."""
     page = current()
-    heading("Overview", "How is the fleet doing, and what needs me today?")
+    heading("Fleet", "How is the fleet doing, and where is it changing?")
     page.built()
     if page.run_days() is None:
         nothing(
@@ -35,11 +35,10 @@ def render() -> None:
         period = controls.period(page)
     with right:
         team = controls.team(page)
-    today.needs(page)
     now = measures.row(page, TILES, period, team_id=team)
     _over_time(page, period, team)
     _outcomes(page, period, team)
-    today.movers(page, period, team)
+    movers.movers(page, period, team)
     measures.definitions(page, list(now), period, team_id=team)
 
 

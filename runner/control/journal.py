@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ingest.contract import Value
+from runner.control.prepared import Prepared, Row
 from runner.control.store import Subject, Transaction, envelope
 from runner.control.tables import tool_calls
 
@@ -22,19 +23,23 @@ ErrorClass: TypeAlias = Literal["invalid_args", "upstream", "timeout", "crash", 
 
 _C = tool_calls.c
 _THIS = sa.and_(_C.run_id == sa.bindparam("of_run"), _C.call_index == sa.bindparam("call"))
-_ONE = sa.select(tool_calls).where(_THIS)
-_PUT = sa.insert(tool_calls)
+_ONE = Prepared(sa.select(tool_calls).where(_THIS))
 _OF_TURN = (
     sa.select(tool_calls)
     .where(_C.run_id == sa.bindparam("of_run"), _C.turn_index == sa.bindparam("turn"))
     .order_by(_C.call_index)
 )
-_START = (
+_UNFINISHED = Prepared(
+    sa.select(tool_calls)
+    .where(_C.run_id == sa.bindparam("of_run"), _C.state != "finished")
+    .order_by(_C.call_index)
+)
+_START = Prepared(
     sa.update(tool_calls)
     .where(_THIS, _C.state == sa.bindparam("was"))
     .values(state="started", started_at=sa.bindparam("now"))
 )
-_FINISH = (
+_FINISH = Prepared(
     sa.update(tool_calls)
     .where(_THIS, _C.state != "finished")
     .values(
@@ -80,6 +85,10 @@ class End:
     content_sha256: str | None = None
 
 
+_FIELDS = tuple(Call.__dataclass_fields__)
+_PUT = Prepared(sa.insert(tool_calls), "run_id", *_FIELDS)
+
+
 def of_turn(connection: Connection, run_id: str, turn_index: int) -> list[Call]:
     """The calls of one model turn, in the order in which the model asked."""
     return [_call(row) for row in connection.execute(_OF_TURN, {"of_run": run_id, "turn": turn_index})]
@@ -87,7 +96,7 @@ def of_turn(connection: Connection, run_id: str, turn_index: int) -> list[Call]:
 
 def find(connection: Connection, run_id: str, call_index: int) -> Call | None:
     """One call of a run that has not ended, or None."""
-    row = connection.execute(_ONE, {"of_run": run_id, "call": call_index}).first()
+    row = _ONE.first(connection, {"of_run": run_id, "call": call_index})
     return None if row is None else _call(row)
 
 
@@ -95,7 +104,7 @@ def record(tx: Transaction, run: Subject, calls: Iterable[Call]) -> None:
     """The calls a model asked for: journal rows, and the intent of each as an event with its arguments."""
     rows = []
     for call in calls:
-        row: dict[str, object] = {name: getattr(call, name) for name in Call.__dataclass_fields__}
+        row: dict[str, object] = {name: getattr(call, name) for name in _FIELDS}
         rows.append({**row, "run_id": run.run_id})
         tx.emit(
             "tool_call_requested",
@@ -108,14 +117,14 @@ def record(tx: Transaction, run: Subject, calls: Iterable[Call]) -> None:
             turn_index=call.turn_index,
         )
     if rows:
-        tx.sql.execute(_PUT, rows)
+        _PUT.many(tx.sql, rows)
 
 
 def start(tx: Transaction, run_id: str, call: Call, *, again: bool = False) -> bool:
     """Mark that the call may have an effect from now on; False when it was started before."""
     was = "started" if again else "requested"
     values = {"of_run": run_id, "call": call.call_index, "was": was, "now": tx.now}
-    return tx.sql.execute(_START, values).rowcount == 1
+    return _START.changed(tx.sql, values) == 1
 
 
 def finish(tx: Transaction, run: Subject, call: Call, end: End) -> bool:
@@ -126,7 +135,7 @@ def finish(tx: Transaction, run: Subject, call: Call, end: End) -> bool:
         "outcome": end.outcome,
         "content": end.result,
     }
-    if tx.sql.execute(_FINISH, values).rowcount != 1:
+    if _FINISH.changed(tx.sql, values) != 1:
         return False
     tx.emit(
         "tool_call_finished",
@@ -150,12 +159,11 @@ def finish(tx: Transaction, run: Subject, call: Call, end: End) -> bool:
 
 def unfinished(connection: Connection, run_id: str) -> list[Call]:
     """Calls of a run without an end."""
-    query = sa.select(tool_calls).where(_C.run_id == run_id, _C.state != "finished").order_by(_C.call_index)
-    return [_call(row) for row in connection.execute(query)]
+    return [_call(row) for row in _UNFINISHED.all(connection, {"of_run": run_id})]
 
 
-def _call(row: sa.Row[tuple[object, ...]]) -> Call:
-    return Call(**{name: getattr(row, name) for name in Call.__dataclass_fields__})
+def _call(row: Row) -> Call:
+    return Call(**{name: getattr(row, name) for name in _FIELDS})
 
 
 def _columns(run: Subject, call: Call) -> dict[str, Value]:

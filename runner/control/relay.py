@@ -21,6 +21,7 @@ from ingest.errors import IngestError
 from ingest.log.writer import LogWriter
 from ingest.payloads import Payload
 from ingest.workspace import Workspace
+from runner.control.prepared import Prepared, Row
 from runner.control.presence import Presence
 from runner.control.store import Store
 from runner.control.tables import outbox, relay_lock
@@ -35,25 +36,27 @@ _PATIENCE_S = 75.0
 _POLL_S = 0.005
 
 _O = outbox.c
-_LOCK = (
+_LOCK = Prepared(
     sa.select(relay_lock.c.owner, relay_lock.c.until).where(relay_lock.c.name == "relay").with_for_update()
 )
-_SET_LOCK = sa.update(relay_lock).where(relay_lock.c.name == "relay")
+_SET_LOCK = Prepared(sa.update(relay_lock).where(relay_lock.c.name == "relay"), "owner", "until")
 # Event ids are UUIDv7, so that their order is that of time.
-_DOUBTFUL = sa.select(_O.outbox_id, _O.event_id, _O.event, _O.payload).where(
-    sa.or_(_O.writer_id.is_not(None), _O.event_id < sa.bindparam("oldest"))
+_DOUBTFUL = Prepared(
+    sa.select(_O.outbox_id, _O.event_id, _O.event, _O.payload).where(
+        sa.or_(_O.writer_id.is_not(None), _O.event_id < sa.bindparam("oldest"))
+    )
 )
-_FRESH = (
+_FRESH = Prepared(
     sa.select(_O.outbox_id, _O.event_id, _O.event, _O.payload)
     .where(_O.writer_id.is_(None), _O.event_id >= sa.bindparam("oldest"))
     .order_by(_O.outbox_id)
     .limit(_BATCH)
 )
-_MARK = sa.update(outbox).where(_O.outbox_id == sa.bindparam("row")).values(writer_id=sa.bindparam("writer"))
-_DROP = sa.delete(outbox).where(_O.outbox_id == sa.bindparam("row"))
+_MARK = Prepared(
+    sa.update(outbox).where(_O.outbox_id == sa.bindparam("row")).values(writer_id=sa.bindparam("writer"))
+)
+_DROP = Prepared(sa.delete(outbox).where(_O.outbox_id == sa.bindparam("row")))
 _PAYLOAD = msgspec.json.Decoder(Payload)
-
-Row = sa.Row[tuple[int, str, str, str | None]]
 
 
 class Relay:
@@ -106,20 +109,20 @@ class Relay:
     def _relay_batch(self) -> int | None:
         """Take the lock and bring one batch over; returns its size, or None when another has the lock."""
         with self._store.write() as tx:
-            lock = tx.sql.execute(_LOCK).one()
+            lock = _LOCK.one(tx.sql, {})
             me = self._presence.owner
             if lock.owner not in (None, me) and not self._presence.is_gone(lock.owner, lock.until, tx.now):
                 return None
             oldest = {"oldest": new_event_id(tx.now - OLDEST_FRESH)}
-            doubtful = tx.sql.execute(_DOUBTFUL, oldest).all()
-            fresh = tx.sql.execute(_FRESH, oldest).all()
+            doubtful = _DOUBTFUL.all(tx.sql, oldest)
+            fresh = _FRESH.all(tx.sql, oldest)
             if not doubtful and not fresh:
                 return 0
             writer = self._log()
             if fresh:
                 marks = [{"row": row.outbox_id, "writer": writer.writer_id} for row in fresh]
-                tx.sql.execute(_MARK, marks)
-            tx.sql.execute(_SET_LOCK, {"owner": me, "until": tx.now + LOCK_LIFETIME})
+                _MARK.many(tx.sql, marks)
+            _SET_LOCK.changed(tx.sql, {"owner": me, "until": tx.now + LOCK_LIFETIME})
         try:
             self._append(writer, doubtful, fresh)
         except IngestError as error:
@@ -128,8 +131,8 @@ class Relay:
         with self._store.write() as tx:
             rows = [{"row": row.outbox_id} for row in (*doubtful, *fresh)]
             if rows:
-                tx.sql.execute(_DROP, rows)
-            tx.sql.execute(_SET_LOCK, {"owner": None, "until": None})
+                _DROP.many(tx.sql, rows)
+            _SET_LOCK.changed(tx.sql, {"owner": None, "until": None})
         return len(fresh)
 
     def _append(self, writer: LogWriter, doubtful: Sequence[Row], fresh: Sequence[Row]) -> None:
@@ -165,4 +168,4 @@ class Relay:
         """A writer that failed takes nothing more; its rows stay marked, so the next relay looks them up."""
         self._writer = None
         with self._store.write() as tx:
-            tx.sql.execute(_SET_LOCK, {"owner": None, "until": None})
+            _SET_LOCK.changed(tx.sql, {"owner": None, "until": None})

@@ -5,16 +5,17 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from runner.control.prepared import Prepared
 from runner.control.registry import Registry
 from runner.control.tables import registry_revisions
 
-_REVISION = sa.select(sa.func.max(registry_revisions.c.revision))
+_REVISION = Prepared(sa.select(sa.func.max(registry_revisions.c.revision).label("revision")))
 _LATEST = sa.select(registry_revisions.c.body).order_by(registry_revisions.c.revision.desc()).limit(1)
 
 
 def latest_revision(connection: Connection) -> int:
     """Number of the applied registry, 0 before the first time."""
-    return int(connection.execute(_REVISION).scalar_one() or 0)
+    return int(_REVISION.one(connection, {}).revision or 0)
 
 
 def applied_registry(connection: Connection) -> Registry | None:

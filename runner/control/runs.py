@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from runner.control import ancestry
+from runner.control.prepared import Prepared, Row
 from runner.control.presence import Presence
 from runner.control.store import Transaction, envelope
 from runner.control.tables import approvals, runs, tool_calls
@@ -22,9 +23,9 @@ from runner.errors import LeaseLost
 LEASE_LIFETIME = dt.timedelta(seconds=60)
 
 _R = runs.c
-_ONE = sa.select(runs).where(_R.run_id == sa.bindparam("of_run"))
+_ONE = Prepared(sa.select(runs).where(_R.run_id == sa.bindparam("of_run")))
 _MINE = sa.and_(_R.run_id == sa.bindparam("of_run"), _R.lease_owner == sa.bindparam("owner"))
-_RENEW = (
+_RENEW = Prepared(
     sa.update(runs)
     .where(_MINE)
     .values(
@@ -34,7 +35,7 @@ _RENEW = (
         event_count=_R.event_count + sa.bindparam("told"),
     )
 )
-_CHECKPOINT = (
+_CHECKPOINT = Prepared(
     sa.update(runs)
     .where(_MINE)
     .values(
@@ -48,12 +49,12 @@ _CHECKPOINT = (
         event_count=_R.event_count + sa.bindparam("told"),
     )
 )
-_SPEND = (
+_SPEND = Prepared(
     sa.update(runs)
     .where(_R.run_id == sa.bindparam("of_run"))
     .values(spent_nano_usd=_R.spent_nano_usd + sa.bindparam("spent"))
 )
-_CLAIM = (
+_CLAIM = Prepared(
     sa.update(runs)
     .where(
         _R.run_id == sa.bindparam("of_run"),
@@ -73,9 +74,9 @@ _CLAIM = (
         pause_reason=None,
     )
 )
-_MARKED = sa.select(_R.stop_id).where(_R.run_id == sa.bindparam("of_run"))
+_MARKED = Prepared(sa.select(_R.stop_id).where(_R.run_id == sa.bindparam("of_run")))
 _GIVE_BACK = sa.update(runs).where(_MINE).values(lease_until=sa.bindparam("now", type_=_R.lease_until.type))
-_LEAVE = (
+_LEAVE = Prepared(
     sa.update(runs)
     .where(_MINE)
     .values(
@@ -85,7 +86,7 @@ _LEAVE = (
         lease_until=None,
     )
 )
-_END = (
+_END = Prepared(
     sa.update(runs)
     .where(_R.run_id == sa.bindparam("of_run"))
     .values(
@@ -99,9 +100,10 @@ _END = (
         messages=None,
         task="",
     )
+    .returning(_R.machine_ns, _R.event_count)
 )
 # The texts of an ended run live in the payload store only, where they can be erased.
-_FORGET = sa.delete(tool_calls).where(tool_calls.c.run_id == sa.bindparam("of_run"))
+_FORGET = Prepared(sa.delete(tool_calls).where(tool_calls.c.run_id == sa.bindparam("of_run")))
 # An empty object: whoever shows the request reads arguments as JSON. Their digest stays.
 _FORGET_ARGUMENTS = (
     sa.update(approvals)
@@ -145,15 +147,16 @@ class Run:
 
 
 _FIELDS = tuple(Run.__dataclass_fields__)
+_PUT = Prepared(sa.insert(runs), *_FIELDS, "event_count")
 
 
-def _run(row: sa.Row[tuple[object, ...]]) -> Run:
+def _run(row: Row) -> Run:
     return Run(**{name: getattr(row, name) for name in _FIELDS})
 
 
 def find(connection: Connection, run_id: str) -> Run | None:
     """The run of that id, or None."""
-    row = connection.execute(_ONE, {"of_run": run_id}).first()
+    row = _ONE.first(connection, {"of_run": run_id})
     return None if row is None else _run(row)
 
 
@@ -171,7 +174,7 @@ def listed(connection: Connection, statuses: Sequence[str], limit: int = 500) ->
 def insert(tx: Transaction, run: Run, version_hash: str) -> None:
     """Put a requested run into the store and tell it; the payload is the task."""
     row: dict[str, object] = {name: getattr(run, name) for name in _FIELDS}
-    tx.sql.execute(sa.insert(runs), {**row, "event_count": 0})
+    _PUT.many(tx.sql, [{**row, "event_count": 0}])
     tx.emit(
         "run_requested",
         envelope(run),
@@ -207,7 +210,7 @@ def claim(tx: Transaction, run: Run, presence: Presence, version_hash: str) -> b
         "until": tx.now + LEASE_LIFETIME,
         "now": tx.now,
     }
-    if tx.sql.execute(_CLAIM, values).rowcount != 1:
+    if _CLAIM.changed(tx.sql, values) != 1:
         return False
     if run.status == "queued":
         tx.emit("run_started", envelope(run), version_hash=version_hash)
@@ -237,7 +240,7 @@ def renew(
         "tries": attempt,
         "told": tx.take_event_count(run_id),
     }
-    if tx.sql.execute(_RENEW, values).rowcount != 1:
+    if _RENEW.changed(tx.sql, values) != 1:
         raise LeaseLost(run_id)
 
 
@@ -267,20 +270,20 @@ def checkpoint(
         "spent": spent_nano_usd,
         "told": tx.take_event_count(run_id),
     }
-    if tx.sql.execute(_CHECKPOINT, values).rowcount != 1:
+    if _CHECKPOINT.changed(tx.sql, values) != 1:
         raise LeaseLost(run_id)
 
 
 def add_spend(tx: Transaction, run_id: str, nano_usd: int) -> None:
     """Add what a failed attempt was charged."""
     if nano_usd:
-        tx.sql.execute(_SPEND, {"of_run": run_id, "spent": nano_usd})
+        _SPEND.changed(tx.sql, {"of_run": run_id, "spent": nano_usd})
 
 
 def park(tx: Transaction, run: Run, owner: str, pause_reason: str) -> None:
     """Let the run wait as data. Raises LeaseLost."""
     values = {"of_run": run.run_id, "owner": owner, "status_now": "waiting", "pause": pause_reason}
-    if tx.sql.execute(_LEAVE, values).rowcount != 1:
+    if _LEAVE.changed(tx.sql, values) != 1:
         raise LeaseLost(run.run_id)
     tx.emit("run_paused", envelope(run), pause_reason=pause_reason)
 
@@ -292,7 +295,8 @@ def lock(tx: Transaction, run_id: str) -> None:
 
 def is_marked(connection: Connection, run_id: str) -> bool:
     """Whether somebody ordered the run to stop."""
-    return connection.execute(_MARKED, {"of_run": run_id}).scalar_one_or_none() is not None
+    row = _MARKED.first(connection, {"of_run": run_id})
+    return row is not None and row.stop_id is not None
 
 
 def give_back(tx: Transaction, run_id: str, owner: str) -> bool:
@@ -319,11 +323,10 @@ def end(
 ) -> None:
     """End the run and tell it, with the exact number of its events and its machine time."""
     values = {"of_run": run.run_id, "state": end_state, "why": reason, "now": tx.now}
-    tx.sql.execute(_END, values)
-    tx.sql.execute(_FORGET, {"of_run": run.run_id})
+    kept = _END.one(tx.sql, values)
+    _FORGET.changed(tx.sql, {"of_run": run.run_id})
     if not tx.keeps_texts(envelope(run)):
         tx.sql.execute(_FORGET_ARGUMENTS, {"of_run": run.run_id})
-    machine_ns: int = tx.sql.execute(sa.select(_R.machine_ns).where(_R.run_id == run.run_id)).scalar_one()
     tx.emit(
         "run_ended",
         envelope(run),
@@ -334,7 +337,7 @@ def end(
         reason=reason,
         stop_id=stop_id,
         halt_ns=halt_ns,
-        machine_ns=machine_ns,
-        declared_event_count=tx.event_count(run.run_id) + 1,
+        machine_ns=kept.machine_ns,
+        declared_event_count=kept.event_count + tx.uncounted(run.run_id) + 1,
     )
     ancestry.child_ended(tx, run, end_state, answer=answer, reason=reason)

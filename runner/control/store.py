@@ -27,6 +27,7 @@ from ingest.log.writer import make_payload, utc_now
 from ingest.payload_capture import ALWAYS_KEPT
 from runner.control.assurance_tables import METADATA
 from runner.control.content import Unkept, UnkeptIn, keep_all
+from runner.control.prepared import Prepared
 from runner.control.queue import write_queue
 from runner.control.tables import STORE_VERSION, outbox, relay_lock, runs, store_facts
 from runner.errors import StoreError
@@ -36,13 +37,12 @@ Clock = Callable[[], dt.datetime]
 # Events of a run that its end declares: what comes days later (a reading, a verdict) is not among them.
 RUN_FAMILIES = frozenset({"runs", "turns", "tool_calls", "knowledge", "approvals"})
 
-_PUT = sa.insert(outbox)
-_COUNT = (
+_PUT = Prepared(sa.insert(outbox), "event_id", "event", "payload")
+_COUNT = Prepared(
     sa.update(runs)
     .where(runs.c.run_id == sa.bindparam("of_run"))
     .values(event_count=runs.c.event_count + sa.bindparam("more"))
 )
-_COUNTED = sa.select(runs.c.event_count).where(runs.c.run_id == sa.bindparam("of_run"))
 _ENCODE_PAYLOAD = msgspec.json.Encoder()
 
 
@@ -152,10 +152,9 @@ class Transaction:
             self._unkept = self._unkept_in(self.sql)
         return self._unkept
 
-    def event_count(self, run_id: str) -> int:
-        """Events of the run's own families so far, those of this transaction included."""
-        kept = self.sql.execute(_COUNTED, {"of_run": run_id}).scalar_one_or_none() or 0
-        return int(kept) + self._run_events[run_id]
+    def uncounted(self, run_id: str) -> int:
+        """Events of the run in this transaction that its row does not count yet."""
+        return self._run_events[run_id]
 
     def take_event_count(self, run_id: str) -> int:
         """Events of the run in this transaction, for a statement that counts them itself."""
@@ -164,9 +163,9 @@ class Transaction:
     def finish(self) -> None:
         """Write the collected events; called once, right before the commit."""
         if self._rows:
-            self.sql.execute(_PUT, self._rows)
+            _PUT.many(self.sql, self._rows)
         if self._run_events:
-            self.sql.execute(_COUNT, [{"of_run": run, "more": n} for run, n in self._run_events.items()])
+            _COUNT.many(self.sql, [{"of_run": run, "more": n} for run, n in self._run_events.items()])
 
 
 class Store:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from runner.control import raises, thresholds
 from runner.control.columns import Moment
+from runner.control.prepared import Prepared
 from runner.control.purses import Purse, Short
 from runner.control.store import Store, Transaction
 from runner.control.tables import holds, wallets
@@ -27,7 +28,7 @@ _W, _H = wallets.c, holds.c
 _THIS = sa.and_(_W.wallet_id == sa.bindparam("w"), _W.window_start_at == sa.bindparam("start"))
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
 _COST = sa.bindparam("cost", type_=sa.BigInteger)
-_HOLD = (
+_HOLD = Prepared(
     sa.update(wallets)
     .where(
         _THIS,
@@ -43,28 +44,28 @@ _HOLD = (
     )
     .values(held_nano_usd=_W.held_nano_usd + _AMOUNT)
 )
-_RELEASE = sa.update(wallets).where(_THIS).values(held_nano_usd=_W.held_nano_usd - _AMOUNT)
+_RELEASE = Prepared(sa.update(wallets).where(_THIS).values(held_nano_usd=_W.held_nano_usd - _AMOUNT))
 _LEVEL = (_W.spent_nano_usd, _W.cap_nano_usd, _W.threshold_percent, _W.projection_told_at, _W.opened_at)
-_SETTLE = (
+_SETTLE = Prepared(
     sa.update(wallets)
     .where(_THIS)
     .values(held_nano_usd=_W.held_nano_usd - _AMOUNT, spent_nano_usd=_W.spent_nano_usd + _COST)
     .returning(*_LEVEL)
 )
-_SETTLE_SWEPT = (
+_SETTLE_SWEPT = Prepared(
     sa.update(wallets)
     .where(_THIS)
     .values(swept_nano_usd=_W.swept_nano_usd - _AMOUNT, spent_nano_usd=_W.spent_nano_usd + _COST)
     .returning(*_LEVEL)
 )
-_SWEEP = (
+_SWEEP = Prepared(
     sa.update(wallets)
     .where(_THIS)
     .values(held_nano_usd=_W.held_nano_usd - _AMOUNT, swept_nano_usd=_W.swept_nano_usd + _AMOUNT)
 )
-_ROW = sa.select(wallets).where(_THIS)
-_PUT_HOLD = sa.insert(holds)
-_DROP_HOLDS = (
+_ROW = Prepared(sa.select(wallets).where(_THIS))
+_PUT_HOLD = Prepared(sa.insert(holds), *holds.c.keys())
+_DROP_HOLDS = Prepared(
     sa.delete(holds)
     .where(
         _H.run_id == sa.bindparam("of_run"),
@@ -105,7 +106,7 @@ class Swept:
 
 def open_window(tx: Transaction, purse: Purse) -> None:
     """Make the row of a wallet window and tell it as an event, unless it is there; raises in force count."""
-    if tx.sql.execute(_ROW, _key(purse)).first() is not None:
+    if _ROW.first(tx.sql, _key(purse)) is not None:
         return
     raises.end_due(tx, wallet_id=purse.wallet_id)
     raised = raises.in_force(tx.sql, purse.wallet_id)
@@ -189,8 +190,8 @@ def take(
     for purse in purses:
         if not _hold_in(tx, purse, amount_nano_usd):
             for earlier in taken:
-                tx.sql.execute(_RELEASE, {**_key(earlier), "amount": amount_nano_usd})
-            row = tx.sql.execute(_ROW, _key(purse)).one()
+                _RELEASE.changed(tx.sql, {**_key(earlier), "amount": amount_nano_usd})
+            row = _ROW.one(tx.sql, _key(purse))
             return Short(
                 purse=purse,
                 cap_nano_usd=row.cap_nano_usd,
@@ -207,15 +208,15 @@ def take(
             "expires_at": tx.now + HOLD_LIFETIME,
         }
         keys = [{"wallet_id": purse.wallet_id, "window_start_at": purse.window_start} for purse in taken]
-        tx.sql.execute(_PUT_HOLD, [{**common, **key} for key in keys])
+        _PUT_HOLD.many(tx.sql, [{**common, **key} for key in keys])
     return None
 
 
 def _hold_in(tx: Transaction, purse: Purse, amount_nano_usd: int) -> bool:
     values = {**_key(purse), "amount": amount_nano_usd, "now": tx.now}
-    if tx.sql.execute(_HOLD, values).rowcount == 1:
+    if _HOLD.changed(tx.sql, values) == 1:
         return True
-    row = tx.sql.execute(_ROW, _key(purse)).first()
+    row = _ROW.first(tx.sql, _key(purse))
     if row is None:
         open_window(tx, purse)
     elif (
@@ -224,7 +225,7 @@ def _hold_in(tx: Transaction, purse: Purse, amount_nano_usd: int) -> bool:
         or not raises.end_due(tx, wallet_id=purse.wallet_id)
     ):
         return False
-    return tx.sql.execute(_HOLD, values).rowcount == 1
+    return _HOLD.changed(tx.sql, values) == 1
 
 
 def settle(
@@ -240,19 +241,19 @@ def settle(
     """
     if not purses:
         return
-    dropped = tx.sql.execute(
-        _DROP_HOLDS, {"of_run": attempt.run_id, "turn": attempt.turn_index, "try": attempt.attempt}
-    ).all()
+    dropped = _DROP_HOLDS.all(
+        tx.sql, {"of_run": attempt.run_id, "turn": attempt.turn_index, "try": attempt.attempt}
+    )
     still_held = {row.wallet_id for row in dropped}
     for purse in purses:
         statement = _SETTLE if purse.wallet_id in still_held else _SETTLE_SWEPT
         values = {**_key(purse), "amount": amount_nano_usd, "cost": cost_nano_usd}
-        thresholds.look(tx, purse, tx.sql.execute(statement, values).one())
+        thresholds.look(tx, purse, statement.one(tx.sql, values))
 
 
 def tell_refused(tx: Transaction, purse: Purse, need_nano_usd: int) -> None:
     """Tell, once per window, that a call of ``need_nano_usd`` found too little left in ``purse``."""
-    row = tx.sql.execute(_ROW, _key(purse)).first()
+    row = _ROW.first(tx.sql, _key(purse))
     if row is not None:
         thresholds.tell_refused(tx, purse, row, need_nano_usd)
 
@@ -260,7 +261,7 @@ def tell_refused(tx: Transaction, purse: Purse, need_nano_usd: int) -> None:
 def level(store: Store, purse: Purse) -> Level | None:
     """Cap, spent and held of a wallet window, read without a lock; None before its first use."""
     with store.read() as connection:
-        row = connection.execute(_ROW, _key(purse)).first()
+        row = _ROW.first(connection, _key(purse))
     return None if row is None else Level(row.cap_nano_usd, row.spent_nano_usd, row.held_nano_usd)
 
 
@@ -272,7 +273,7 @@ def sweep(tx: Transaction, *, run_id: str | None = None) -> list[Swept]:
     rows = sorted(found, key=lambda row: (row.wallet_id, row.run_id, row.turn_index, row.attempt))
     for row in rows:
         key = {"w": row.wallet_id, "start": row.window_start_at}
-        tx.sql.execute(_SWEEP, {**key, "amount": row.amount_nano_usd})
+        _SWEEP.changed(tx.sql, {**key, "amount": row.amount_nano_usd})
     return [_swept(row) for row in rows]
 
 
@@ -281,7 +282,7 @@ def charge(tx: Transaction, run_id: str) -> list[Swept]:
     rows = tx.sql.execute(sa.delete(holds).where(_H.run_id == run_id).returning(*holds.c)).all()
     for row in rows:
         key = {"w": row.wallet_id, "start": row.window_start_at}
-        tx.sql.execute(_SETTLE, {**key, "amount": row.amount_nano_usd, "cost": row.amount_nano_usd})
+        _SETTLE.all(tx.sql, {**key, "amount": row.amount_nano_usd, "cost": row.amount_nano_usd})
     return [_swept(row) for row in rows]
 
 

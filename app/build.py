@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.checks.parameters import own_parameters
 from app.dbt_run import Marts, NodeDone, Report, Stopped
 from app.errors import BuildFailed
 from app.generations import BuildFolder
@@ -31,6 +33,8 @@ from ingest.workspace import Workspace
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = REPOSITORY / "dbt_project"
 MANIFEST = "manifest.json"
+AS_OF = "checks"
+"""Folder below build/ for tables of the log as it was when a month was over."""
 RUN_RESULTS = "run_results.json"
 MAPPED_SPANS = "mapped-spans.parquet"
 ALIASES = "aliases.parquet"
@@ -74,21 +78,26 @@ def build(
     progress: Progress | None = None,
     project: Path = PROJECT,
     now: dt.datetime | None = None,
+    recorded_before: dt.datetime | None = None,
 ) -> Generation:
     """Build all tables from the log and make them the current generation.
 
-    ``project`` is the dbt project, ``now`` the time of the build (the clock when left out). Raises BuildBusy
+    ``project`` is the dbt project, ``now`` the time of the build (the clock when left out). With
+    ``recorded_before`` the tables hold what the log held at that moment, and they are published in
+    ``build/checks/`` beside the current generation, which stays. Raises BuildBusy
     while another build runs, BuildFailed when a step fails (the generation before stays), IngestError when
     the log cannot be read, RunnerError when registry.yaml is not valid.
     """
     started = time.monotonic()
     built_at = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
-    folder = BuildFolder(workspace.build_dir)
+    folder = BuildFolder(workspace.build_dir if recorded_before is None else workspace.build_dir / AS_OF)
     with folder.builder() as lock:
         log, has_spans = _read_log(workspace, folder, built_at)
         made_from = inputs(workspace, project, log.state, built_at, has_spans=has_spans)
         number = folder.next_number()
         environment = _environment(workspace, folder, log, number, built_at)
+        if recorded_before is not None:
+            environment["FLEETBOOK_EVENT_FILTER"] = _recorded_by(recorded_before)
         marts = _run(folder, project, environment, lock, progress or (lambda step: None))
         if (folder.making / "warehouse.duckdb.wal").exists():
             raise _failed(folder, "publishing", "dbt left a write-ahead log beside the warehouse")
@@ -145,8 +154,18 @@ def _environment(
         "FLEETBOOK_BUILT_AT": built_at.isoformat(),
         "FLEETBOOK_CHECKPOINT_SIZE": str(log.checkpoint.size),
         "FLEETBOOK_CHECKPOINT_ROOT": log.checkpoint.root,
+        "FLEETBOOK_CHECK_PARAMETERS": json.dumps(own_parameters(workspace), sort_keys=True),
         "DO_NOT_TRACK": "1",
     }
+
+
+def _recorded_by(moment: dt.datetime) -> str:
+    """The condition under which an event was in the log before ``moment``.
+
+    What the demo plays back counts as recorded when it happened; rows without a time are of the builder.
+    """
+    taken_in = "case when recorded_via = 'demo' then occurred_at else recorded_at end"
+    return f"coalesce({taken_in} < timestamptz '{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}+00', true)"
 
 
 def company_time_zone(workspace: Workspace) -> str:

@@ -1,1 +1,1 @@
-"""The monthly check: the log is verified, every check of the catalogue is decided, the answer is one value."""
+"""The monthly check: the log is verified, every check is decided, the answer is one value."""

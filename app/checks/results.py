@@ -19,9 +19,9 @@ class Result:
     """How one check was decided for the month.
 
     ``population`` is how many objects were looked at, ``violations`` how many of them break the rule,
-    ``first_objects`` the ids of the first of these. ``detail`` says in words what was seen, ``needs`` what the
-    check needs to be recorded (None: nothing beside what the product records by itself), ``sql_sha256`` is the
-    hash of the SQL that ran (None: the check is no SQL). ``clauses`` names what it gives evidence for.
+    ``first_objects`` the ids of the first of these. ``detail`` says in words what was seen, ``needs`` what
+    has to be recorded for it (None: nothing beside what the product records by itself), ``sql_sha256`` is
+    the hash of the SQL that ran (None: the check is no SQL). ``clauses`` is what it gives evidence for.
     """
 
     check_id: str
@@ -49,9 +49,9 @@ class Result:
 class Answer:
     """All results of a month, in the order of the catalogue.
 
-    ``checkpoint_size`` and ``checkpoint_root`` (hex) are of the newest signed checkpoint of the log, None where
-    none was signed. ``is_verified`` is False where an integrity check did not pass: the rest is then an answer
-    on unverified data. ``late_events`` were recorded after the month had ended, about the month; they do not
+    ``checkpoint_size`` and ``checkpoint_root`` (hex) are of the newest signed checkpoint of the log, None
+    where none was signed. ``is_verified`` is False where an integrity check did not pass: the rest is then an
+    answer on unverified data. ``late_events`` are about the month and were recorded after it: they do not
     count.
     """
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -33,9 +33,10 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """One evidence pack: where it lies, the SHA-256 of its manifest, and how many files that names."""
+    """One evidence pack: where it lies, its month, the SHA-256 of its manifest, how many files that names."""
 
     place: Path
+    month: str
     content_sha256: str
     file_count: int
 
@@ -73,7 +74,7 @@ def write_pack(answer: Answer, scoped: Scoped, place: Path, beside: Beside) -> P
         ) from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    return Pack(place=place, content_sha256=pack.content_sha256, file_count=pack.file_count)
+    return replace(pack, place=place)
 
 
 def read_pack(place: Path) -> Pack:
@@ -84,7 +85,7 @@ def read_pack(place: Path) -> Pack:
     try:
         manifest = json.loads((place / MANIFEST_NAME).read_bytes())
         found = [*pack_verify.wrong_files(place, manifest), *pack_verify.wrong_results(place)]
-        count = len(manifest["files"])
+        month, count = str(manifest["month"]), len(manifest["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckError(
             f"No pack in {place}: {type(error).__name__}: {error}. "
@@ -95,7 +96,8 @@ def read_pack(place: Path) -> Pack:
             f"The pack in {place} is not what was made: {' '.join(found[:5])} "
             "Make it again with `fleetbook check --month <month> --pack` and look for who changed it."
         )
-    return Pack(place=place, content_sha256=pack_verify.digest(place / MANIFEST_NAME), file_count=count)
+    sha256 = pack_verify.digest(place / MANIFEST_NAME)
+    return Pack(place=place, month=month, content_sha256=sha256, file_count=count)
 
 
 def _fill(answer: Answer, scoped: Scoped, folder: Path, beside: Beside) -> Pack:
@@ -126,7 +128,7 @@ def _fill(answer: Answer, scoped: Scoped, folder: Path, beside: Beside) -> Pack:
     content = json_bytes(manifest)
     (folder / MANIFEST_NAME).write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
-    return Pack(place=folder, content_sha256=sha256, file_count=len(files))
+    return Pack(place=folder, month=month_text(answer.month), content_sha256=sha256, file_count=len(files))
 
 
 def _write_findings(answer: Answer, tables: Tables, folder: Path) -> None:

@@ -9,8 +9,11 @@ from app.checks.results import Answer
 Row = Mapping[str, object]
 
 
-def agent_page(row: Row, answer: Answer) -> dict[str, object]:
-    """What the report says of one agent; ``row`` is its line of the agents' table."""
+def agent_page(row: Row, answer: Answer, reviewers: Mapping[str, bool]) -> dict[str, object]:
+    """What the report says of one agent; ``row`` is its line of the agents' table.
+
+    ``reviewers`` are those who decided about it in the month, and whether a check finds something about them.
+    """
     runs = _count(row, "runs")
     about = [
         str(row["agent_id"]),
@@ -24,7 +27,7 @@ def agent_page(row: Row, answer: Answer) -> dict[str, object]:
         "name": str(row["agent_name"] or row["agent_id"]),
         "about": " · ".join(about),
         "purpose": str(row["purpose"] or "No purpose is declared."),
-        "parts": [_configured(row), _used(row), _obeyed(row, answer), _alive(row)],
+        "parts": [_configured(row), _used(row), _obeyed(row, answer), _alive(row, reviewers)],
     }
 
 
@@ -104,7 +107,7 @@ def _obeyed(row: Row, answer: Answer) -> dict[str, object]:
     return _part("Obeyed", word, sentence, figures)
 
 
-def _alive(row: Row) -> dict[str, object]:
+def _alive(row: Row, reviewers: Mapping[str, bool]) -> dict[str, object]:
     decided, timed = _count(row, "decided"), _count(row, "timed")
     if not decided:
         return _part("Alive", "NO DATA", "Nobody decided anything in the month.", [])
@@ -117,10 +120,16 @@ def _alive(row: Row) -> dict[str, object]:
         ["Decided in less than 2 s", _share(_count(row, "under_2s"), timed)],
         ["Requests that expired", f"{_count(row, 'expired'):,}"],
     ]
-    sentence = (
-        "How people decide about this agent; thresholds are applied per reviewer by HITL-06, 10 and 12."
-    )
-    return _part("Alive", "see figures", sentence, figures)
+    found = sorted(person for person, is_found in reviewers.items() if is_found)
+    if found:
+        word, sentence = "FAIL", f"{', '.join(found)} decided about it: see HITL-05, 06, 10 and 12."
+    else:
+        word, sentence = (
+            "PASS",
+            "No check of reviewers (HITL-05, 06, 10, 12) finds anything about who decided.",
+        )
+    figures.append(["People who decided", f"{len(reviewers):,}"])
+    return _part("Alive", word, sentence, figures)
 
 
 def _part(title: str, word: str, sentence: str, figures: list[list[str]]) -> dict[str, object]:

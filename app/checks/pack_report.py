@@ -19,6 +19,7 @@ from runner.control.waivers import Waiver
 TEMPLATE = Path(__file__).with_name("report.typ")
 FAMILIES = ("INT", "REC", "HITL", "GOV", "INC", "RET", "ACC", "META")
 SHOWN_FINDINGS = 12
+_REVIEWER_CHECKS = ("HITL-05", "HITL-06", "HITL-10", "HITL-12")
 _TOLD: Mapping[Status, str] = {
     "FAIL": "failed",
     "ERROR": "could not be decided",
@@ -110,7 +111,10 @@ def report_json(answer: Answer, tables: Tables, beside: Beside) -> dict[str, obj
         else "",
         "integrity": _integrity(answer),
         "grid": {"families": families, "rows": rows},
-        "agents": [agent_page(row, answer) for row in tables.agents.iter_rows(named=True)],
+        "agents": [
+            agent_page(row, answer, _reviewers(tables, str(row["agent_id"])))
+            for row in tables.agents.iter_rows(named=True)
+        ],
         "checks": [
             [
                 one.check_id,
@@ -151,6 +155,16 @@ def pdf(told: Mapping[str, object], month: dt.date) -> bytes:
     if not isinstance(made, bytes):  # several pages come as a list in other formats only
         raise TypeError("the report is not one PDF")
     return made
+
+
+def _reviewers(tables: Tables, agent_id: str) -> dict[str, bool]:
+    """Who decided about the agent, and whether a check of reviewers finds something about them."""
+    about = tables.findings.filter(
+        pl.col("check_id").is_in(_REVIEWER_CHECKS) & (pl.col("status") != "WAIVED")
+    )
+    found = set(about["person_id"].to_list())
+    own = tables.approvals.filter((pl.col("agent_id") == agent_id) & pl.col("decision").is_not_null())
+    return {person: person in found for person in own["decided_by"].drop_nulls().unique().sort()}
 
 
 def _finding(result: Result, cases: Mapping[str, Due]) -> list[str]:

@@ -1,0 +1,138 @@
+"""What a decided month leads to: its answer is kept, failed checks become cases, and the pack is made."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from app.checks.pack import Pack, read_pack, write_pack
+from app.checks.pack_report import Beside
+from app.checks.pack_tables import Due, last_day
+from app.checks.results import Answer, Result
+from app.checks.stored import load, pack_folder, store
+from app.checks.waivers import waivers_in_force
+from app.errors import CheckError
+from app.generations import PIN, BuildFolder
+from app.warehouse import Scope, Scoped, Warehouse
+from ingest.workspace import Workspace
+from runner.control import cases, signatures
+from runner.control.cases import Case, Failed
+from runner.control.core import Core
+from runner.control.months import month_text
+from runner.control.signatures import Signature
+
+_EVERYTHING = Scope(person_id="", role_id="", team_ids=None, own_only=False)
+
+
+def keep(control: Core, answer: Answer, scoped: Scoped) -> list[Case]:
+    """Keep ``answer`` as the last one of its month and open, or continue, a case for each failed check.
+
+    ``scoped`` is the generation it was decided on, with every team. Returns the cases of the failed checks.
+    """
+    store(control.workspace, answer, control.store.clock())
+    failed = [result for result in answer.results if result.status == "FAIL"]
+    return cases.follow(control, month_text(answer.month), [_failed(one, answer, scoped) for one in failed])
+
+
+def make_pack(
+    control: Core, answer: Answer, place: Path | None = None, *, scoped: Scoped | None = None
+) -> Pack:
+    """Make the evidence pack of ``answer``, where the workspace keeps it unless ``place`` is named.
+
+    The generation it was decided on stays as long as the workspace. Raises WarehouseError when it is gone.
+    """
+    workspace = control.workspace
+    seen = scoped or _generation(workspace, answer.build_id).for_person(_EVERYTHING)
+    (seen.warehouse.path / PIN).touch()
+    target = place or pack_folder(workspace, answer.month)
+    return write_pack(answer, seen, target, _beside(control, answer))
+
+
+def sign_pack(
+    control: Core,
+    month: dt.date,
+    person_id: str,
+    statement: str,
+    *,
+    is_second: bool = False,
+    place: Path | None = None,
+) -> Signature:
+    """Sign the pack of ``month`` as it lies on disk, once every file agrees with its manifest.
+
+    Raises CheckError when there is no pack or it is of another month, PackRefused when it was changed, and
+    what :func:`runner.control.signatures.sign` raises.
+    """
+    pack = read_pack(place or pack_folder(control.workspace, month))
+    if pack.month != month_text(month):
+        raise CheckError(
+            f"Nothing signed: the pack in {pack.place} is of {pack.month}, not of {month_text(month)}. "
+            "Name the month of the pack, or another folder with --pack."
+        )
+    return signatures.sign(
+        control, pack.month, pack.content_sha256, person_id, statement, is_second=is_second
+    )
+
+
+def answer_of(workspace: Workspace, month: dt.date) -> Answer:
+    """The answer that is kept for ``month``. Raises CheckError when the month was never checked."""
+    stored = load(workspace, month)
+    if stored is None:
+        raise CheckError(
+            f"No answer for {month_text(month)}: it was not checked in {workspace.root}. "
+            f"Run `fleetbook check --month {month_text(month)}`."
+        )
+    return stored.answer
+
+
+def statement_of(answer: Answer) -> str:
+    """What a person states who signs without words of their own."""
+    count = len(answer.findings)
+    found = f"{count} findings are open" if count else "nothing is open"
+    return f"I have read the report of {month_text(answer.month)}; {found}."
+
+
+def _beside(control: Core, answer: Answer) -> Beside:
+    month = month_text(answer.month)
+    with control.store.read() as connection:
+        known = cases.listed(connection)
+    due = {
+        case.check_id: Due(case_id=case.case_id, due_at=case.due_at, deadline_rule=case.deadline_rule)
+        for case in known
+        if month in case.months
+    }
+    company = control.registry().company.name
+    return Beside(company=company, cases=due, waivers=waivers_in_force(control, answer.month))
+
+
+def _failed(result: Result, answer: Answer, scoped: Scoped) -> Failed:
+    first = ", ".join(result.first_objects[:5])
+    return Failed(
+        check_id=result.check_id,
+        severity=result.severity,
+        title=result.title,
+        detail=f"{result.violations:,} of {result.population:,} objects: {first}",
+        owner_id=_owner(result, answer, scoped),
+    )
+
+
+def _owner(result: Result, answer: Answer, scoped: Scoped) -> str | None:
+    """Who answers for every agent that the check finds something about; None where several do, or nobody."""
+    rows = scoped.table(
+        "fct_check_findings",
+        is_demo=answer.is_demo,
+        first_date=answer.month,
+        last_date=last_day(answer.month),
+        check_id=result.check_id,
+    )
+    agents = scoped.table("dim_agents", is_demo=answer.is_demo).select("agent_id", "owner_id")
+    owners: Sequence[str | None] = (
+        rows.select(pl.col("agent_id")).join(agents, on="agent_id", how="left")["owner_id"].unique().to_list()
+    )
+    return owners[0] if len(owners) == 1 else None
+
+
+def _generation(workspace: Workspace, build_id: str) -> Warehouse:
+    return Warehouse.at(BuildFolder(workspace.build_dir).generations / f"{int(build_id):06d}")

@@ -163,7 +163,15 @@ def test_everything_stops_after_a_confirmation_and_starts_again(
 def test_what_a_stopped_run_delegated_stops_with_it(workspace: Workspace) -> None:
     with company(workspace) as control:
         parent = control.run(control.request_run("triage-agent", "Sort the tickets", "jon-vass"))
-        child = requests.request_child(control, parent, "refund-agent", "Refund W-2211, 20 USD")
+        wish = requests.Wish(
+            agent_id="refund-agent",
+            task="Refund W-2211, 20 USD",
+            person_id="jon-vass",
+            trigger_kind="delegate",
+            parent_run_id=parent.run_id,
+        )
+        with control.store.write() as tx:
+            child = requests.admit(control, tx, wish).run.run_id
         assert control.run(child).parent_run_id == parent.run_id
         stops.order_stop(control, "run", parent.run_id, "mara-lindt", "wrong task")
         assert [control.run(one).end_state for one in (parent.run_id, child)] == ["cancelled", "cancelled"]

@@ -121,6 +121,8 @@ def _flatten(value: object, path: str, found: Flat) -> None:
         for key, inner in value.items():
             _flatten(inner, f"{path}.{key}" if path else str(key), found)
     elif isinstance(value, list):
+        if not value:
+            found[path] = "(none)"  # said instead of a default, so it is a difference
         for index, inner in enumerate(value):
             if not isinstance(inner, dict):
                 found[path] = ", ".join(str(item) for item in value)

@@ -33,7 +33,8 @@ def plain(text: str) -> str:
     return text.replace("<", "‹").replace(">", "›").replace("%{", "% {")
 
 
-def _figure(colours: Palette, height: int, *, legend: bool = True) -> go.Figure:
+def empty_figure(colours: Palette, height: int, *, legend: bool = True) -> go.Figure:
+    """A figure with the house's axes, fonts and legend, ``height`` pixels high, without a trace."""
     axis = {
         "gridcolor": colours.faint,
         "zeroline": False,
@@ -100,7 +101,7 @@ def stacked_days(
     unit: str = "",
 ) -> go.Figure:
     """Stacked bars per day or week; ``hover`` is a d3 format for one amount, ``unit`` follows it."""
-    figure = _figure(colours, 280, legend=len(series) > 1)
+    figure = empty_figure(colours, 280, legend=len(series) > 1)
     for one in series:
         figure.add_trace(
             go.Bar(
@@ -125,7 +126,7 @@ def lines(
     unit: str = "",
 ) -> go.Figure:
     """One line per series over days; a missing amount is a gap, never a zero."""
-    figure = _figure(colours, 280, legend=len(series) > 1)
+    figure = empty_figure(colours, 280, legend=len(series) > 1)
     for one in series:
         figure.add_trace(
             go.Scatter(
@@ -158,7 +159,7 @@ def _date_axis(figure: go.Figure, days: Sequence[dt.date]) -> None:
 
 def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:
     """Outcome shares of terminal runs as one bar that adds to 100 %; ``counts`` by outcome word."""
-    figure = _figure(colours, 84)
+    figure = empty_figure(colours, 84)
     total = sum(counts.get(outcome, 0) for outcome in OUTCOMES)
     for outcome, colour in outcome_colours(colours).items():
         number = counts.get(outcome, 0)
@@ -183,7 +184,7 @@ def ranked(
     names: Sequence[str], amounts: Sequence[float], colours: Palette, *, bar_colours: Sequence[str]
 ) -> go.Figure:
     """Horizontal bars of money, largest first, the amount written at the bar."""
-    figure = _figure(colours, 46 + 30 * max(len(names), 1), legend=False)
+    figure = empty_figure(colours, 46 + 30 * max(len(names), 1), legend=False)
     figure.add_trace(
         go.Bar(
             y=[plain(name) for name in names][::-1],
@@ -218,7 +219,7 @@ class WalletBar:
 
 def wallets(bars: Sequence[WalletBar], colours: Palette) -> go.Figure:
     """Spent, held and free of each wallet as one bar; the cap is its full length, an overrun goes past it."""
-    figure = _figure(colours, 84 + 38 * max(len(bars), 1))
+    figure = empty_figure(colours, 84 + 38 * max(len(bars), 1))
     names = [plain(bar.name) for bar in bars][::-1]
     parts = (
         ("spent", colours.accent, [bar.spent_usd for bar in bars], ""),
@@ -297,7 +298,7 @@ class Span:
 def timeline(spans: Sequence[Span], lanes: Sequence[str], colours: Palette) -> go.Figure:
     """A run as lanes over elapsed time: model, tools, people, waiting. Spans must not be empty."""
     start = min(span.started_at for span in spans)
-    figure = _figure(colours, 62 + 34 * len(lanes), legend=False)
+    figure = empty_figure(colours, 62 + 34 * len(lanes), legend=False)
     whole = max((span.ended_at - start).total_seconds() for span in spans)
     scale, unit = _time_unit(whole)
     for span in spans:

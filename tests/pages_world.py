@@ -32,7 +32,9 @@ MANAGERS = {
     "marketing": "lena-hofer",
 }
 PEOPLE = (LEAD, *MANAGERS.values(), OFFICER, ANALYST)
-VIEWS = ("home", "fleet", "approvals", "agents", "agent", "runs", "run", "teams", "spend", "log_export")
+TODAY_VIEWS = ("home", "approvals")
+FLEET_VIEWS = ("fleet", "agents", "agent", "runs", "run")
+VIEWS = (*TODAY_VIEWS, *FLEET_VIEWS, "teams", "spend", "review", "log_export")
 
 HOSTILE = (
     "<script>document.title='owned'</script><img src=http://evil.test/i.png onerror=alert(1)>"

@@ -18,6 +18,7 @@ VIEWS_MAY_IMPORT = {
     "warehouse",
     "desk",
     "charts",
+    "scatter",
     "palette",
     "labels",
     "live",

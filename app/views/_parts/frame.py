@@ -35,7 +35,10 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("teams", "Teams and budgets", ":material/account_balance_wallet:"),
         ("spend", "Spend", ":material/payments:"),
     ),
-    "Assurance": (("log_export", "Log and export", ":material/fact_check:"),),
+    "Assurance": (
+        ("review", "Review", ":material/rule:"),
+        ("log_export", "Log and export", ":material/fact_check:"),
+    ),
 }
 LINKED = (("agent", "Agent"), ("run", "Run"))
 START = "home"

@@ -189,7 +189,7 @@ def _review(page: Page, now: dt.datetime) -> Iterator[Need]:
             icon=":material/rule:",
             headline=f"{proposals} of the {quarter} review undecided",
             detail=" · ".join(f"{count} to {kind}" for kind, count in grave),
-            view="views/agents.py",
+            view="views/review.py",
             label="Open the review",
         )
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from app.review.cards import card
+from app.review.deciding import decide as decide_with
+from app.review.figures import Figures
+from app.review.quarters import Quarter
+from app.review.rules import parse, shipped_text
 from ingest.workspace import Workspace
-from runner.control import approvals, reviews, runs
+from runner.control import approvals, promotions, reviews, runs
 from runner.control.plane import Control
+from runner.control.registry import MadeFrom
+from runner.control.registry_file import load_registry
 from runner.control.reviews import Wish
 from runner.errors import AccessRefused, MoveRefused, NotFound, ReviewRefused, RunRefused
 from tests.log_told import told_of
 from tests.runner_company import Command, company, fleetbook, play
+from tests.test_review_rules import agent, used
 
 __all__ = ["fleetbook"]
 
@@ -194,3 +203,56 @@ def test_impact_and_revival_on_the_command_line(workspace: Workspace, fleetbook:
     assert fleetbook("review", "decisions")[1] == "Nothing is decided yet.\n"
     code, _, error = fleetbook("review")
     assert (code, "has no build. Run `fleetbook build`." in error) == (2, True)
+
+
+def test_a_promoted_version_becomes_a_template_with_its_lineage(
+    control: Control, workspace: Workspace, fleetbook: Command
+) -> None:
+    with pytest.raises(ReviewRefused, match="its promotion in 2026Q3 is not decided"):
+        promotions.publish(control, "triage-agent", "2026Q3", "priya-nair")
+    reviews.decide(control, wish(decision="promote", reason="good and used"))
+    with pytest.raises(AccessRefused):
+        promotions.publish(control, "triage-agent", "2026Q3", "mara-lindt")
+    made = promotions.publish(control, "triage-agent", "2026Q3", "priya-nair")
+    assert (made.version, made.made_from) == (1, MadeFrom(agent="triage-agent", version=1))
+    declared = load_registry(workspace.registry_file)
+    assert declared.templates["triage-agent"] == made
+    assert made.defaults.instructions == declared.agents["triage-agent"].instructions
+    (event,) = told_of(workspace, "template_declared")
+    assert (event["template_id"], event["template_version"]) == ("triage-agent", 1)
+
+
+def test_adopters_are_followed(workspace: Workspace, fleetbook: Command) -> None:
+    template = (
+        "agents:\n  refund-agent:",
+        "templates:\n  sorting: {version: 2, name: Sorting, defaults: {instructions: You sort tickets.}}\n"
+        "agents:\n  refund-agent:",
+    )
+    use = ("purpose: Sorts tickets.", "purpose: Sorts tickets.\n    template: {id: sorting, version: 1}")
+    company(workspace, template, use).close()
+    code, out, _ = fleetbook("templates", "adopters", "sorting")
+    assert code == 0
+    assert "sorting v2: 1 agents." in out
+    assert "triage-agent · team support · behind, made from v1" in out
+    assert fleetbook("templates", "adopters", "sortin")[0] == 2
+
+
+def test_a_promotion_passes_its_gates_or_is_refused(control: Control) -> None:
+    rules = parse(shipped_text(), "shipped")
+
+    def promote(figures: Figures) -> str:
+        made = card(replace(agent(figures), agent_id="triage-agent"), rules)
+        return decide_with(
+            control,
+            "triage-agent",
+            made,
+            quarter=Quarter(2026, 3),
+            rules=rules,
+            decision="promote",
+            person_id="priya-nair",
+            reason="good and used",
+        ).status
+
+    with pytest.raises(ReviewRefused, match="used by people of 1 team, 2 are needed"):
+        promote(used(100, 95, users=9, user_teams=1))
+    assert promote(used(100, 95, users=9, user_teams=2)) == "done"

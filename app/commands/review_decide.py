@@ -26,6 +26,7 @@ def register(group: typer.Typer) -> None:
     group.command("decisions")(list_decisions)
     group.command("impact")(show_impact)
     group.command("revive")(revive)
+    group.command("publish")(publish)
 
 
 def decide(
@@ -46,12 +47,12 @@ def decide(
     """
     from rich.console import Console
 
-    from app.review.cards import make_cards, snapshot
+    from app.review.cards import make_cards
+    from app.review.deciding import decide as decide_with
     from app.review.quarters import Quarter
     from app.review.reading import scoped_of
     from app.review.rules import rules_of
     from ingest.workspace import Workspace, home
-    from runner.control import reviews
     from runner.control.plane import Control
 
     workspace = Workspace.open(home())
@@ -66,18 +67,17 @@ def decide(
                 _print_impact(console, control, agent)
             if dry_run:
                 continue
-            card = cards.get(agent)
-            wish = reviews.Wish(
-                agent_id=agent,
-                review_period=str(asked),
+            done = decide_with(
+                control,
+                agent,
+                cards.get(agent),
+                quarter=asked,
+                rules=rules,
                 decision=decision,
                 person_id=person,
                 reason=reason,
-                proposal=card.proposal.kind if card else None,
-                rule=card.proposal.rule if card else None,
-                snapshot=snapshot(card, rules) if card else None,
             )
-            _print_decided(console, reviews.decide(control, wish))
+            _print_decided(console, done)
     if dry_run:
         console.print("Nothing was decided: this was a dry run.", markup=False)
 
@@ -160,6 +160,21 @@ def revive(agent: AgentArgument, person: PersonOption, reason: ReasonOption) -> 
     typer.echo(
         f"Agent {agent} is suspended. `fleetbook agents status {agent} live --as {person}` lets it run."
     )
+
+
+def publish(agent: AgentArgument, quarter: QuarterOption, person: PersonOption) -> None:
+    """Write a promoted agent's version into registry.yaml as a template of the whole company."""
+    from app.review.quarters import Quarter
+    from ingest.workspace import Workspace, home
+    from runner.control import promotions
+    from runner.control.plane import Control
+
+    asked = Quarter.parse(quarter)
+    with Control(Workspace.open(home()), process_name="fleetbook review publish") as control:
+        made = promotions.publish(control, agent, str(asked), person)
+    origin = f", made from {agent} v{made.made_from.version}" if made.made_from else ""
+    typer.echo(f"Template {agent} v{made.version} is in registry.yaml{origin}.")
+    typer.echo(f"`fleetbook templates adopters {agent}` follows it.")
 
 
 def _print_decided(console: Console, decided: Decided) -> None:

@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("try")(try_one)
     group.command("use")(use)
+    group.command("adopters")(list_adopters)
     app.add_typer(group, name="templates")
 
 
@@ -124,6 +125,39 @@ def use(
         done = amend(control, edit, person_id=person)
         is_high = control.registry().agents[agent].risk.risk_class == "high"
     _say_next(Console(highlight=False), len(done.changes), agent, person, is_high=is_high)
+
+
+def list_adopters(
+    template: Annotated[str, typer.Argument(help="Template of registry.yaml.")],
+) -> None:
+    """List the agents made from a template: who is behind, and in which fields each differs."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from ingest.workspace import Workspace, home
+    from runner.control.declared import nearest
+    from runner.control.plane import Control
+    from runner.control.promotions import adopters
+    from runner.errors import NotFound
+
+    with Control(Workspace.open(home())) as control:
+        registry = control.registry()
+    if template not in registry.templates:
+        close = nearest(template, list(registry.templates))
+        raise NotFound("template", template, close, "Templates are declared in registry.yaml.")
+    console = Console(highlight=False)
+    found = adopters(registry, template)
+    made = registry.templates[template].made_from
+    origin = f", made from {made.agent} v{made.version}" if made else ""
+    console.print(
+        f"{template} v{registry.templates[template].version}{origin}: {len(found)} agents.", markup=False
+    )
+    for one in found:
+        state = f"behind, made from v{one.made_from_version}" if one.is_behind else "up to date"
+        differs = f" · differs in {', '.join(one.diverged)}" if one.diverged else ""
+        console.print(
+            Text.assemble((one.agent_id, "bold"), f" · team {one.team_id} · {state}{differs}"), soft_wrap=True
+        )
 
 
 def _say_next(console: Console, count: int, agent: str, person: str, *, is_high: bool) -> None:

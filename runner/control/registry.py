@@ -177,6 +177,13 @@ class TemplateDefaults(Declared):
     delegates: tuple[Name, ...] | None = None
 
 
+class MadeFrom(Declared):
+    """The agent and its version that a template was made from, by a promotion."""
+
+    agent: Name
+    version: Annotated[int, Field(ge=1)]
+
+
 class Template(Declared):
     """A template that agents are made from; its ``defaults`` tell in which fields an agent differs."""
 
@@ -184,6 +191,7 @@ class Template(Declared):
     name: str
     purpose: str = ""
     defaults: TemplateDefaults = TemplateDefaults()
+    made_from: MadeFrom | None = None
 
 
 class Agent(Declared):

@@ -78,10 +78,10 @@ class Prepared:
         if connection.dialect.name != "sqlite":
             connection.execute(self._statement, rows)
             return
-        _driver(connection).executemany(self._plan.sql, [self._bound(values) for values in rows])
+        driver_of(connection).executemany(self._plan.sql, [self._bound(values) for values in rows])
 
     def _execute(self, connection: Connection, values: Values) -> sqlite3.Cursor:
-        return _driver(connection).execute(self._plan.sql, self._bound(values))
+        return driver_of(connection).execute(self._plan.sql, self._bound(values))
 
     def _bound(self, values: Values) -> list[object]:
         bound = self._plan.constants.copy()
@@ -120,7 +120,8 @@ class Prepared:
         return row
 
 
-def _driver(connection: Connection) -> sqlite3.Connection:
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection behind ``connection``."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)  # the connection is checked out, and of SQLite
     return driver

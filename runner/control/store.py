@@ -27,8 +27,9 @@ from ingest.log.writer import make_payload, utc_now
 from ingest.payload_capture import ALWAYS_KEPT
 from runner.control.assurance_tables import METADATA
 from runner.control.content import Unkept, UnkeptIn, keep_all
-from runner.control.prepared import Prepared
+from runner.control.prepared import Prepared, Row
 from runner.control.queue import write_queue
+from runner.control.sqlite_connections import Idle, transaction
 from runner.control.tables import STORE_VERSION, outbox, relay_lock, runs, store_facts
 from runner.errors import StoreError
 
@@ -191,6 +192,7 @@ class Store:
         self._unkept = unkept
         self._engine = _engine(url)
         self._queue = write_queue(self._engine.url)
+        self._idle = Idle(self._engine)
         # One snapshot for all statements of a reading; SQLite gives it anyway.
         is_server = self._engine.dialect.name != "sqlite"
         self._reading = (
@@ -219,17 +221,28 @@ class Store:
         with self._begin("BEGIN") as connection:
             yield connection
 
+    def glance(self, statement: Prepared, values: Mapping[str, object]) -> Row | None:
+        """The only row that one ``statement`` finds: one statement is a consistent view by itself."""
+        if not self.is_blocking_cheap:
+            with self.read() as connection:
+                return statement.first(connection, values)
+        with self._idle.one() as connection:
+            return statement.first(connection, values)
+
     @contextmanager
     def _begin(self, sqlite_begin: str) -> Iterator[Connection]:
         """A transaction; on SQLite of the kind that ``sqlite_begin`` says."""
-        engine = self._reading if sqlite_begin == "BEGIN" else self._engine
-        with engine.begin() as connection:
-            if self.is_blocking_cheap:
-                _begin_sqlite(connection, sqlite_begin)
-            yield connection
+        if self.is_blocking_cheap:
+            with self._idle.one() as connection, transaction(connection, sqlite_begin):
+                yield connection
+        else:
+            engine = self._reading if sqlite_begin == "BEGIN" else self._engine
+            with engine.begin() as connection:
+                yield connection
 
     def close(self) -> None:
         """Give up the connections."""
+        self._idle.close()
         self._engine.dispose()
 
     def _prepare(self) -> None:
@@ -280,18 +293,9 @@ def _engine(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    # The driver must not begin transactions by itself: _begin_sqlite says which kind.
+    # The driver must not begin transactions by itself: transaction() says which kind.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _begin_sqlite(connection: Connection, begin: str) -> None:
-    # IMMEDIATE takes the write lock at once: no upgrade in the middle that fails with "database is locked".
-    # Straight to the driver: SQLAlchemy's own way costs as much as a whole statement, and a listener to its
-    # begin event makes every statement dearer.
-    driver = connection.connection.driver_connection
-    assert driver is not None  # the connection is checked out
-    driver.execute(begin)

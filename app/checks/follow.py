@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from app.checks.pack import Pack, read_pack, write_pack
-from app.checks.pack_report import Beside
-from app.checks.pack_tables import Due, last_day
+from app.checks.pack_report import Beside, grid
+from app.checks.pack_tables import Due, last_day, read_tables
 from app.checks.results import Answer, Result
 from app.checks.stored import load, pack_folder, store
 from app.checks.waivers import waivers_in_force
@@ -31,8 +31,11 @@ def keep(control: Core, answer: Answer, scoped: Scoped) -> list[Case]:
     """Keep ``answer`` as the last one of its month and open, or continue, a case for each failed check.
 
     ``scoped`` is the generation it was decided on, with every team. Returns the cases of the failed checks.
+    The generation stays, for a pack that is made later.
     """
-    store(control.workspace, answer, control.store.clock())
+    tables = read_tables(answer, scoped, {})
+    store(control.workspace, answer, control.store.clock(), grid(answer, tables))
+    (scoped.warehouse.path / PIN).touch()
     failed = [result for result in answer.results if result.status == "FAIL"]
     return cases.follow(control, month_text(answer.month), [_failed(one, answer, scoped) for one in failed])
 

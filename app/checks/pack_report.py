@@ -14,6 +14,7 @@ import polars as pl
 from app.checks.pack_agents import agent_page
 from app.checks.pack_tables import Due, Tables, last_day
 from app.checks.results import STATUSES, Answer, Result, Status
+from app.checks.stored import GridRow
 from runner.control.waivers import Waiver
 
 TEMPLATE = Path(__file__).with_name("report.typ")
@@ -48,10 +49,16 @@ def answer_sentence(answer: Answer) -> str:
     return f"Of {total} checks {told}; {integrity}."
 
 
-def grid(answer: Answer, tables: Tables) -> tuple[list[str], list[list[str]]]:
-    """Families that were asked, and per agent at risk its name and a word for each of them."""
+def families_of(answer: Answer) -> tuple[str, ...]:
+    """The families of checks that were asked, in the order of the catalogue."""
+    return tuple(
+        name for name in FAMILIES if any(one.check_id.startswith(f"{name}-") for one in answer.results)
+    )
+
+
+def grid(answer: Answer, tables: Tables) -> tuple[GridRow, ...]:
+    """Per agent at risk a word for each family of checks that was asked."""
     by_id = {result.check_id: result for result in answer.results}
-    families = [name for name in FAMILIES if any(check.startswith(f"{name}-") for check in by_id)]
     counts = tables.counts.filter(pl.col("agent_id").is_not_null())
     seen = {
         (row["agent_id"], row["check_id"]): (int(row["population"]), int(row["violations"]))
@@ -59,11 +66,17 @@ def grid(answer: Answer, tables: Tables) -> tuple[list[str], list[list[str]]]:
         .agg(pl.col("population").sum(), pl.col("violations").sum())
         .iter_rows(named=True)
     }
-    rows = []
-    for agent in tables.agents.iter_rows(named=True):
-        own = [_family_word(family, str(agent["agent_id"]), by_id, seen) for family in families]
-        rows.append([str(agent["agent_name"] or agent["agent_id"]), *own])
-    return families, rows
+    return tuple(
+        GridRow(
+            agent_id=str(agent["agent_id"]),
+            agent_name=str(agent["agent_name"] or agent["agent_id"]),
+            team_id=agent["team_id"],
+            words=tuple(
+                _family_word(name, str(agent["agent_id"]), by_id, seen) for name in families_of(answer)
+            ),
+        )
+        for agent in tables.agents.iter_rows(named=True)
+    )
 
 
 def _family_word(
@@ -91,7 +104,6 @@ def _family_word(
 def report_json(answer: Answer, tables: Tables, beside: Beside) -> dict[str, object]:
     """Everything that the report says, ready for the template."""
     last = last_day(answer.month)
-    families, rows = grid(answer, tables)
     findings = [_finding(result, beside.cases) for result in answer.findings]
     return {
         "title": f"Monthly check of AI agents, {answer.month:%B %Y}",
@@ -110,7 +122,10 @@ def report_json(answer: Answer, tables: Tables, beside: Beside) -> dict[str, obj
         if len(findings) > SHOWN_FINDINGS
         else "",
         "integrity": _integrity(answer),
-        "grid": {"families": families, "rows": rows},
+        "grid": {
+            "families": families_of(answer),
+            "rows": [[row.agent_name, *row.words] for row in grid(answer, tables)],
+        },
         "agents": [
             agent_page(row, answer, _reviewers(tables, str(row["agent_id"])))
             for row in tables.agents.iter_rows(named=True)
@@ -127,7 +142,7 @@ def report_json(answer: Answer, tables: Tables, beside: Beside) -> dict[str, obj
             for one in answer.results
         ],
         "waivers": [
-            [one.finding_id or one.check_id, one.granted_by, one.reason, f"{one.expires_at:%Y-%m-%d}"]
+            [one.finding_id or one.check_id, one.granted_by, one.reason, f"{one.last_date}"]
             for one in beside.waivers
         ],
         "verified": "verified" if answer.is_verified else "NOT verified",

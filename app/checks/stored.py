@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,11 +21,22 @@ PACK_NAME = "pack"
 
 
 @dataclass(frozen=True, kw_only=True)
+class GridRow:
+    """One agent at risk and a word for each family of checks, in the order in which they were asked."""
+
+    agent_id: str
+    agent_name: str
+    team_id: str | None
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stored:
-    """An answer and when it was made."""
+    """An answer, when it was made, and what it says of each agent at risk."""
 
     answer: Answer
     checked_at: dt.datetime
+    grid: tuple[GridRow, ...]
 
 
 def folder_of(workspace: Workspace, month: dt.date) -> Path:
@@ -38,13 +49,16 @@ def pack_folder(workspace: Workspace, month: dt.date) -> Path:
     return folder_of(workspace, month) / PACK_NAME
 
 
-def store(workspace: Workspace, answer: Answer, checked_at: dt.datetime) -> Path:
+def store(
+    workspace: Workspace, answer: Answer, checked_at: dt.datetime, grid: Sequence[GridRow] = ()
+) -> Path:
     """Keep ``answer`` as the last one of its month; returns the file."""
     file = folder_of(workspace, answer.month) / FILE_NAME
     file.parent.mkdir(parents=True, exist_ok=True)
     told = {
         **answer_json(answer),
         "build_id": answer.build_id,
+        "grid": [asdict(row) for row in grid],
         "checked_at": checked_at.astimezone(dt.UTC).isoformat(timespec="seconds"),
     }
     temporary = file.with_suffix(".tmp")
@@ -73,7 +87,8 @@ def load(workspace: Workspace, month: dt.date) -> Stored | None:
             late_events=told["late_events"],
             is_demo=told["is_demo"],
         )
-        return Stored(answer=answer, checked_at=dt.datetime.fromisoformat(told["checked_at"]))
+        grid = tuple(GridRow(**{**row, "words": tuple(row["words"])}) for row in told["grid"])
+        return Stored(answer=answer, checked_at=dt.datetime.fromisoformat(told["checked_at"]), grid=grid)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckError(
             f"Answer unreadable: {file} is no answer of a check ({type(error).__name__}: {error}). "

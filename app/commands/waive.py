@@ -77,7 +77,7 @@ def list_waivers() -> None:
     for one in found:
         withdrawn = f"withdrawn by {one.withdrawn_by}" if one.withdrawn_at else ""
         state = withdrawn or ("expired" if one.expires_at <= now else "in force")
-        term = f"from {one.first_month} to {one.expires_at:%Y-%m-%d}"
+        term = f"from {one.first_month} to {one.last_date}"
         head = f"{one.finding_id or one.check_id} · {term} · {state}"
         console.print(Text(head, "bold" if state == "in force" else "dim"), soft_wrap=True)
         told = f"  {one.granted_by}: {one.reason} (waiver {one.waiver_id[-12:]})"

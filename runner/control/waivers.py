@@ -40,6 +40,11 @@ class Waiver:
     withdrawn_by: str | None = None
     withdrawn_at: dt.datetime | None = None
 
+    @property
+    def last_date(self) -> dt.date:
+        """The last day on which it counts, in UTC."""
+        return (self.expires_at - dt.timedelta(days=1)).date()
+
     def covers(self, month: dt.date) -> bool:
         """Whether it counts for the month."""
         is_within = self.first_month <= month_text(month) and month_end(month) <= self.expires_at

@@ -59,3 +59,46 @@ def _judged(kind: str, some: Sequence[Judged], colour: str) -> go.Scatter:
         marker={"color": colour, "size": 9},
         hovertemplate="%{text}: %{y:.0%}, %{customdata} per run<extra></extra>",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One day of one row in a month grid: state good, fair, bad or off, a mark to read, words to hover."""
+
+    state: str
+    mark: str
+    told: str
+
+
+_STATES = ("off", "good", "fair", "bad")
+
+
+def month_grid(
+    names: Sequence[str], days: int, grid: Sequence[Sequence[Cell | None]], colours: Palette
+) -> go.Figure:
+    """Rows of days, each cell coloured by its state and marked in words; None is a day without a slot."""
+    figure = empty_figure(colours, 70 + 34 * len(names), legend=False)
+    hues = (colours.faint, colours.good, colours.fair, colours.bad)
+    steps = [(edge, hue) for place, hue in enumerate(hues) for edge in (place / 4, (place + 1) / 4)]
+    figure.add_trace(
+        go.Heatmap(
+            x=list(range(1, days + 1)),
+            y=[plain(name) for name in names],
+            z=[[None if cell is None else _STATES.index(cell.state) for cell in row] for row in grid],
+            text=[["" if cell is None else plain(cell.mark) for cell in row] for row in grid],
+            customdata=[["" if cell is None else plain(cell.told) for cell in row] for row in grid],
+            texttemplate="%{text}",
+            textfont={"size": 11},
+            hovertemplate="%{y}, day %{x}: %{customdata}<extra></extra>",
+            colorscale=steps,
+            zmin=0,
+            zmax=3,
+            showscale=False,
+            xgap=2,
+            ygap=2,
+        )
+    )
+    figure.update_layout(hovermode="closest")
+    figure.update_xaxes(showgrid=False, dtick=1, side="top")
+    figure.update_yaxes(showgrid=False, type="category", autorange="reversed")
+    return figure

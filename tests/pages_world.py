@@ -23,6 +23,10 @@ from ingest.contract import Value, new_event_id
 from ingest.log.writer import LogWriter
 from ingest.payloads import Payload, make_payload
 from ingest.workspace import Workspace
+from runner.control.plane import Control
+from runner.control.registry_extras import Schedule
+from runner.control.schedule_changes import add_schedule
+from runner.control.schedules import fire_due
 
 LEAD, ANALYST, OFFICER = "ada-winter", "theo-keller", "helena-brandt"
 MANAGERS = {
@@ -33,7 +37,7 @@ MANAGERS = {
 }
 PEOPLE = (LEAD, *MANAGERS.values(), OFFICER, ANALYST)
 TODAY_VIEWS = ("home", "approvals")
-FLEET_VIEWS = ("fleet", "agents", "agent", "runs", "run")
+FLEET_VIEWS = ("fleet", "agents", "agent", "runs", "run", "schedules")
 VIEWS = (*TODAY_VIEWS, *FLEET_VIEWS, "teams", "spend", "review", "log_export")
 
 HOSTILE = (
@@ -63,6 +67,7 @@ def demo() -> Workspace:
     with ThreadPoolExecutor(1) as threads:
         threads.submit(making.play_live, workspace, made, _quiet).result()
     _tell_hostile(workspace)
+    _miss_schedules(workspace)
     build(workspace)
     return workspace
 
@@ -71,6 +76,23 @@ def copy(folder: Path) -> Workspace:
     """A copy of the demo workspace for a test that decides or changes something."""
     shutil.copytree(demo().root, folder, symlinks=True)
     return Workspace.open(folder)
+
+
+def _miss_schedules(workspace: Workspace) -> None:
+    """A daily schedule per team with a manager, declared three days ago, for which nobody was there."""
+    now = dt.datetime.now(dt.UTC)
+    then = [now - dt.timedelta(days=3)]
+    with Control(workspace, process_name="page tests", clock=lambda: then[0]) as control:
+        agents = {agent.team: name for name, agent in control.registry().agents.items()}
+        for team, manager in MANAGERS.items():
+            declared = Schedule(
+                agent=agents[team], cron="0 6 * * *", task="Look.", run_as=manager, misfire="skip"
+            )
+            add_schedule(control, f"{team}-daily", declared, by=manager)
+        fire_due(control)
+        then[0] = now
+        fire_due(control)
+        control.relay.flush()
 
 
 def _quiet(_what: str, _done: int, _of: int) -> None:

@@ -30,12 +30,14 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("fleet", "Fleet", ":material/monitoring:"),
         ("agents", "Agents", ":material/smart_toy:"),
         ("runs", "Runs", ":material/play_circle:"),
+        ("schedules", "Schedules", ":material/schedule:"),
     ),
     "Money": (
         ("teams", "Teams and budgets", ":material/account_balance_wallet:"),
         ("spend", "Spend", ":material/payments:"),
     ),
     "Assurance": (
+        ("compliance", "Compliance", ":material/verified_user:"),
         ("review", "Review", ":material/rule:"),
         ("log_export", "Log and export", ":material/fact_check:"),
     ),

@@ -155,7 +155,7 @@ def _missed(page: Page, now: dt.datetime) -> Iterator[Need]:
             icon=":material/event_busy:",
             headline=f"{plural(len(slots), 'scheduled run')} missed in a week",
             detail=_named(names),
-            view="views/agents.py",
+            view="views/schedules.py",
             label="Open the schedules",
         )
 

@@ -1,4 +1,4 @@
-"""Work on a log with one system call failing: ``python -m tests.log_faults TEMPLATE FOLDER WORK SHARE SHARES``.
+"""Work on a log with one system call failing: ``python -m tests.log_faults TEMPLATE FOLDER WORK SHARE OF``.
 
 strace first lists the calls that WORK makes on files of the workspace. Then, for each of them, WORK is done
 again on a fresh copy of TEMPLATE and just that call fails: with EIO, with ENOSPC, or because the process is
@@ -227,7 +227,7 @@ def _looked(workspace: Workspace, work: str, acknowledged: list[str]) -> list[st
 
 
 def _sampled(calls: Sequence[Fault]) -> Iterator[Fault]:
-    """All calls, but of many on one file in a row (Parquet is a thousand writes) the first, middle and last."""
+    """All calls; of many on one file in a row (Parquet is a thousand writes) first, middle and last."""
     for _, row in groupby(calls, key=lambda call: (call.call, call.file)):
         run = list(row)
         yield from run if len(run) < 4 else (run[0], run[len(run) // 2], run[-1])

@@ -1,4 +1,4 @@
-"""Each system call of the log fails once: nothing acknowledged is lost, nothing doubled, the error says why."""
+"""Each system call of the log fails once: nothing acknowledged is lost or doubled, the error says why."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ def results_of(template: Workspace, folder: Path, work: str, repository: Path) -
     """What every fault of ``work`` did."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.log_faults"]
-            + [str(template.root), str(folder / f"{work}-{share}"), work, str(share), str(SHARES)],
+            [
+                *(sys.executable, "-m", "tests.log_faults"),
+                *(str(template.root), str(folder / f"{work}-{share}"), work, str(share), str(SHARES)),
+            ],
             cwd=repository,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -82,7 +82,8 @@ def _make(page: Page, month: Month) -> None:
         st.error(md_escape(error), icon=":material/block:")
         return
     st.session_state[_SAID] = (
-        f"The pack of {month.month:%Y-%m} is made: {pack.file_count} files, manifest {pack.content_sha256[:16]}…"
+        f"The pack of {month.month:%Y-%m} is made: {pack.file_count} files, "
+        f"manifest {pack.content_sha256[:16]}…"
     )
     st.rerun()
 

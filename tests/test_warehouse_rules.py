@@ -42,6 +42,12 @@ MUTANTS = (
     ("int_runs_totalled", "cast(sum(costs.cost_nano_usd)", "cast(max(costs.cost_nano_usd)"),
     # a raise counts for ever
     ("int_wallet_windows_opened", "and cap_events.expires_at > windows.judged_at", ""),
+    # a version that waits for a second person is in force
+    ("int_versions_ruled", "else approved.occurred_at\n", "else declared.occurred_at\n"),
+    # an owner who left still answers
+    ("int_agents_declared", "in ('owner_changed', 'agent_version_declared')", "= 'agent_version_declared'"),
+    # what did not change is one more row
+    ("dim_agent_history", "before_at is null", "true"),
     # a run that expired while it waited counts as failed
     ("fct_runs", "'cancelled', 'expired_waiting'", "'cancelled'"),
 )

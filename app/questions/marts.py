@@ -30,6 +30,7 @@ MARTS: Mapping[str, Mart] = {
     "dim_people": Mart(keys=("person_id",), own="person_id"),
     "dim_agents": Mart(keys=("agent_id",), own="shared"),
     "dim_agent_versions": Mart(keys=("agent_id", "agent_version"), own="shared"),
+    "dim_agent_history": Mart(keys=("agent_id", "valid_from_at"), own="shared"),
     "dim_agent_tools": Mart(keys=("agent_id", "agent_version", "tool_name"), own="shared"),
     "fct_runs": Mart(keys=("run_date", "run_id"), date="run_date", own="actor_id"),
     "fct_turns": Mart(keys=("turn_date", "run_id", "turn_index", "attempt"), date="turn_date", own="run"),

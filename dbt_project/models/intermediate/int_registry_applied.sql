@@ -14,8 +14,8 @@ declarations as (
         end as subject
     from {{ ref('stg_events__registry') }}
     where event_type in (
-        'team_declared', 'person_declared', 'person_removed', 'agent_version_declared', 'tool_rule_set',
-        'owner_changed', 'status_changed'
+        'team_declared', 'person_declared', 'person_removed', 'agent_version_declared', 'version_approved',
+        'tool_rule_set', 'owner_changed', 'status_changed'
     )
 ),
 

@@ -1,17 +1,16 @@
-with
-
-registry as (
-    select * from {{ ref('int_registry_applied') }}
-    where event_type = 'agent_version_declared'
-)
-
 select
     agent_id,
     agent_version,
     version_hash,
     team_id,
     agent_name,
+    version_status,
     occurred_at as declared_at,
+    needs_second_person as is_approval_needed,
+    approved_at,
+    approved_by,
+    in_force_at,
+    in_force_until_at,
     author_id,
     owner_id,
     deputy_id,
@@ -25,7 +24,4 @@ select
     template_version,
     diverged_fields,
     applies_to_demo as is_demo
-from registry
-qualify row_number() over (
-    partition by agent_id, agent_version, applies_to_demo order by occurred_at nulls last, event_id
-) = 1
+from {{ ref('int_versions_ruled') }}

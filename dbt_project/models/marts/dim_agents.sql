@@ -48,6 +48,7 @@ select
     declared.status,
     declared.agent_version,
     declared.version_hash,
+    declared.waiting_version,
     coalesce(declared.model_name, seen.model_name) as model_name,
     declared.template_id,
     declared.template_version,

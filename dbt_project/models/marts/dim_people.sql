@@ -29,6 +29,7 @@ select
     declared.scope,
     declared.person_name,
     removed.removed_at is null or removed.removed_at < declared.occurred_at as is_declared,
+    case when removed.removed_at >= declared.occurred_at then removed.removed_at end as removed_at,
     declared.applies_to_demo as is_demo
 from declared
 left join removed

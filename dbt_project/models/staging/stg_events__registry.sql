@@ -40,6 +40,7 @@ registry as (
         provider_name,
         requested_model,
         expected_use,
+        is_approval_needed,
         status,
         reason,
 
@@ -67,6 +68,7 @@ registry as (
         'person_declared',
         'person_removed',
         'agent_version_declared',
+        'version_approved',
         'tool_rule_set',
         'role_granted',
         'role_revoked',

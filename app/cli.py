@@ -38,6 +38,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "app.commands.otlp",
     "app.commands.build",
     "app.commands.review",
+    "app.commands.check",
     "app.commands.sign",
     "app.commands.waive",
     "app.commands.cases",

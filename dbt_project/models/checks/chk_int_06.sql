@@ -4,7 +4,8 @@ with
 ordered as (
     select
         is_demo,
-        {{ month_of(local_date('recorded_at')) }} as month_start_date,
+        -- what the demo plays back counts as recorded when it happened
+        {{ month_of(local_date("case when recorded_via = 'demo' then occurred_at else recorded_at end")) }} as month_start_date,
         writer_id,
         recorded_via,
         {{ us_between('occurred_at', 'recorded_at') }} as late_us,

@@ -16,6 +16,7 @@ proofs as (
         role_id,
         version_hash,
         payload_commit,
+        content_capture,
         stop_id,
 
         -- measures

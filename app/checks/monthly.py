@@ -1,0 +1,227 @@
+"""The check of a month: verify the log, build its tables as of the month's end, decide, answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from app import identity
+from app.build import AS_OF, MANIFEST, PROJECT, build, company_time_zone
+from app.checks.decide import Check, Evidence, Found, decide
+from app.checks.integrity import LogFacts, inspect_log
+from app.checks.late import late_events
+from app.checks.parameters import parameters
+from app.checks.results import Answer, Result
+from app.checks.waivers import unwaived, waivers_in_force
+from app.errors import CheckError
+from app.questions.scope import Scope
+from app.warehouse import POINTER, Scoped, Warehouse
+from ingest.reader import rows_where
+from ingest.workspace import Workspace
+from runner.control.months import month_text
+from runner.control.waivers import Waiver
+
+EVERYTHING = Scope(person_id="", role_id="", team_ids=None, own_only=False)
+INTEGRITY = "INT-"
+_STATED = ["event_type", "check_id", "check_month", "person_id", "reason", "occurred_at", "is_demo"]
+_SOUND = ("PASS", "WAIVED", "MANUAL")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What of the company is looked at; nothing named is all of it. ``risk`` is a risk class."""
+
+    agent_id: str | None = None
+    team_id: str | None = None
+    risk: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the company is looked at."""
+        return self == Part()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monthly:
+    """The answer for a month, and the tables it was decided on; ``notes`` are of the verification."""
+
+    answer: Answer
+    scoped: Scoped
+    notes: tuple[str, ...]
+
+
+def month_end(workspace: Workspace, month: dt.date) -> dt.datetime:
+    """The moment (UTC) at which ``month`` is over by the company's clock."""
+    following = (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+    zone = ZoneInfo(company_time_zone(workspace))
+    return dt.datetime.combine(following, dt.time(), zone).astimezone(dt.UTC)
+
+
+def check_month(
+    workspace: Workspace,
+    month: dt.date,
+    *,
+    part: Part | None = None,
+    demo: bool | None = None,
+    say: Say = lambda text: None,
+    project: Path = PROJECT,
+) -> Monthly:
+    """Verify the log, build the tables of ``month`` as of its end, and decide every check.
+
+    ``demo`` chooses the rows, None takes real ones where there are any; ``say`` is told what is done.
+    Raises what :func:`app.build.build` and the verification raise: then nothing could be checked.
+    """
+    end = month_end(workspace, month)
+    say("Verifying the log")
+    facts = inspect_log(workspace, end, parameters(workspace)["max_retention_days"])
+    say(f"Building the tables as the log stood at {end:%Y-%m-%d %H:%M} UTC")
+    generation = build(workspace, project=project, recorded_before=end)
+    warehouse = Warehouse.at(generation.path)
+    scoped = warehouse.for_person(EVERYTHING)
+    is_demo = identity.shows_demo(scoped) if demo is None else demo
+    results = _decided(workspace, scoped, facts, month, part or Part(), is_demo=is_demo)
+    broken = [one for one in results if one.check_id.startswith(INTEGRITY) and one.status not in _SOUND]
+    answer = Answer(
+        month=month,
+        results=results,
+        checkpoint_size=facts.checkpoint_size,
+        checkpoint_root=facts.checkpoint_root,
+        is_verified=not [one for one in broken if one.severity == "critical"],
+        build_id=f"as of {end:%Y-%m-%dT%H:%MZ}",
+        late_events=late_events(workspace, month_end(workspace, month - dt.timedelta(days=1)), end),
+        is_demo=is_demo,
+    )
+    return Monthly(answer=answer, scoped=scoped, notes=facts.notes)
+
+
+def tables_of(workspace: Workspace, month: dt.date) -> Warehouse | None:
+    """The tables that the last check was decided on, None where it was of another month."""
+    pointer = workspace.build_dir / AS_OF / POINTER
+    if not pointer.is_symlink():
+        return None
+    warehouse = Warehouse.at(pointer.resolve())
+    until = warehouse.data_until
+    return warehouse if until is None or until < month_end(workspace, month) else None
+
+
+def _decided(
+    workspace: Workspace, scoped: Scoped, facts: LogFacts, month: dt.date, part: Part, *, is_demo: bool
+) -> tuple[Result, ...]:
+    """Every check of the catalogue, in its order."""
+    agents = _agents(scoped, part, is_demo=is_demo)
+    last = (month + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)
+    counts, findings = (
+        _of(part, agents, scoped.table(mart, is_demo=is_demo, first_date=month, last_date=last))
+        for mart in ("rpt_check_months", "fct_check_findings")
+    )
+    found = _found(findings)
+    evidence = Evidence(
+        populations=dict(counts.group_by("check_id").agg(pl.col("population").sum()).iter_rows()),
+        found=found,
+        counts=facts.counts,
+        waived=_waived(found, _waivers(workspace, month)),
+        absences=_absences(workspace, month, is_demo=is_demo),
+    )
+    return tuple(decide(check, evidence) for check in catalogue(scoped.warehouse))
+
+
+def catalogue(warehouse: Warehouse) -> list[Check]:
+    """Every check of the generation with the hash of the SQL that it ran, in the catalogue's order."""
+    hashes = _sql_hashes(warehouse.path / MANIFEST)
+    rows = warehouse.fetch("select * from main.dim_checks order by position", {})
+    return [
+        Check(
+            check_id=row["check_id"],
+            severity=row["severity"],
+            title=row["title"],
+            clauses=row["clauses"],
+            remedy=row["remedy"],
+            needs=row["needs"],
+            sql_sha256=hashes.get(row["check_id"]),
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _sql_hashes(manifest: Path) -> dict[str, str]:
+    """Check id to SHA256 (hex) of its SQL, thresholds filled in. Raises CheckError without the manifest."""
+    try:
+        nodes = json.loads(manifest.read_bytes())["nodes"].values()
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckError(
+            f"SQL of the checks not readable: {manifest} ({type(error).__name__}). Run the check again."
+        ) from error
+    return {
+        node["name"].removeprefix("chk_").replace("_", "-").upper(): hashlib.sha256(
+            (node.get("compiled_code") or node["raw_code"]).encode()
+        ).hexdigest()
+        for node in nodes
+        if node["name"].startswith("chk_")
+    }
+
+
+def _agents(scoped: Scoped, part: Part, *, is_demo: bool) -> set[str]:
+    """The agents of ``part``: named, of the team, of the risk class; without one an agent counts as high."""
+    frame = scoped.table("dim_agents", is_demo=is_demo).with_columns(pl.col("risk_class").fill_null("high"))
+    for column, wanted in (
+        ("agent_id", part.agent_id),
+        ("team_id", part.team_id),
+        ("risk_class", part.risk),
+    ):
+        if wanted is not None:
+            frame = frame.filter(pl.col(column) == wanted)
+    if not part.is_whole and frame.is_empty():
+        raise CheckError(f"Nothing to check: no agent fits {part}. `fleetbook agents` lists them.")
+    return set(frame["agent_id"])
+
+
+def _of(part: Part, agents: set[str], frame: pl.DataFrame) -> pl.DataFrame:
+    return frame if part.is_whole else frame.filter(pl.col("agent_id").is_in(sorted(agents)))
+
+
+def _found(findings: pl.DataFrame) -> dict[str, list[Found]]:
+    found: dict[str, list[Found]] = defaultdict(list)
+    for row in findings.sort("finding_id").iter_rows(named=True):
+        one = Found(finding_id=row["finding_id"], object_id=row["object_id"], detail=row["detail"])
+        found[row["check_id"]].append(one)
+    return found
+
+
+def _waivers(workspace: Workspace, month: dt.date) -> list[Waiver]:
+    from runner.control.plane import Control
+
+    with Control(workspace, process_name="fleetbook check") as control:
+        return waivers_in_force(control, month)
+
+
+def _waived(found: dict[str, list[Found]], granted: Sequence[Waiver]) -> dict[str, frozenset[str]]:
+    waived = {}
+    for check_id, ones in found.items():
+        ids = [one.finding_id for one in ones]
+        waived[check_id] = frozenset(ids) - frozenset(unwaived(check_id, ids, granted))
+    return waived
+
+
+def _absences(workspace: Workspace, month: dt.date, *, is_demo: bool) -> dict[str, str]:
+    """Check id to the statement of a person that there was nothing to look at in the month.
+
+    Such a statement is made when the month is over, so it counts whenever it was recorded.
+    """
+    stated: dict[str, str] = {}
+    for table in rows_where(workspace, _STATED, "event_type", "absence_attested"):
+        for row in table.to_pylist():
+            if row["check_month"] == month_text(month) and row["is_demo"] == is_demo:
+                stated[row["check_id"]] = (
+                    f"{row['person_id']} on {row['occurred_at']:%Y-%m-%d}: {row['reason']}"
+                )
+    return stated

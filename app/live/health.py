@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import shutil
 from collections import Counter
@@ -17,17 +18,7 @@ from ingest.log.status import status
 from runner.control import workers
 from runner.control.workers import Seen
 
-__all__ = [
-    "Disk",
-    "LogHealth",
-    "Refused",
-    "Seen",
-    "disk",
-    "log_health",
-    "quarantined",
-    "signed",
-    "workers_seen",
-]
+__all__ = ["Build", "Disk", "LogHealth", "Refused", "Seen", "Signed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +59,44 @@ class Disk:
     parts: dict[str, int]
     free_bytes: int
     total_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """A generation of the warehouse that is kept; ``seconds`` is None where its build did not say."""
+
+    build_id: str
+    built_at: dt.datetime
+    data_until: dt.datetime | None
+    event_count: int
+    seconds: float | None
+    is_current: bool
+
+
+def builds(desk: Desk) -> list[Build]:
+    """The generations that are kept, newest first; one that cannot be read is left out."""
+    root = desk.control.workspace.build_dir
+    current = (root / "current").resolve()
+    found = []
+    for path in sorted((root / "gens").glob("*"), reverse=True):
+        try:
+            facts = json.loads((path / "generation.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # being made, or removed by a builder just now
+        found.append(_build(facts, is_current=path.resolve() == current))
+    return found
+
+
+def _build(facts: dict[str, str | int | float | None], *, is_current: bool) -> Build:
+    until, seconds = facts.get("data_until"), facts.get("seconds")
+    return Build(
+        build_id=str(facts["build_id"]),
+        built_at=dt.datetime.fromisoformat(str(facts["built_at"])),
+        data_until=dt.datetime.fromisoformat(str(until)) if until else None,
+        event_count=int(facts["event_count"] or 0),
+        seconds=float(seconds) if seconds is not None else None,
+        is_current=is_current,
+    )
 
 
 def signed(desk: Desk) -> Signed:

@@ -69,8 +69,8 @@ def _answer(slots: Sequence[Expected], first: dt.date) -> str:
     come = sum(counts[word] for word in ("fired", "missed", "refused", "due"))
     return (
         f"**{plural(counts['missed'], 'slot')} missed** and {counts['refused']} refused of {come} that "
-        f"have come in {first:%B %Y}: {counts['fired']} fired, {counts['late']} of them late; {counts['due']} due now, "
-        f"{counts['to come']} still to come."
+        f"have come in {first:%B %Y}: {counts['fired']} fired, {counts['late']} of them late; "
+        f"{counts['due']} due now, {counts['to come']} still to come."
     )
 
 

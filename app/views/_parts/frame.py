@@ -40,6 +40,8 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("compliance", "Compliance", ":material/verified_user:"),
         ("review", "Review", ":material/rule:"),
         ("log_export", "Log and export", ":material/fact_check:"),
+        ("access", "Access", ":material/key:"),
+        ("health", "Health", ":material/monitor_heart:"),
     ),
 }
 LINKED = (("agent", "Agent"), ("run", "Run"))
@@ -78,7 +80,7 @@ def _navigation() -> StreamlitPage:
         st.Page(f"views/{name}.py", title=title, url_path=path, visibility="hidden")
         for path, name, title in (*((name, name, title) for name, title in LINKED), *ALSO)
     ]
-    return st.navigation(groups)
+    return st.navigation(groups, expanded=True)
 
 
 def _path(name: str) -> str:

@@ -172,7 +172,7 @@ def _unregistered(page: Page, now: dt.datetime) -> Iterator[Need]:
             icon=":material/help:",
             headline=f"{plural(rows.height, 'unregistered agent')} seen in {_SEEN_DAYS} days",
             detail=f"{_named(names)} · known cost {spent}",
-            view="views/agents.py",
+            view="views/health.py",
             label="See where they come from",
         )
 

@@ -12,10 +12,10 @@ from app.checks.pack import Pack, read_pack, write_pack
 from app.checks.pack_report import Beside, grid
 from app.checks.pack_tables import Due, last_day, read_tables
 from app.checks.results import Answer, Result
-from app.checks.stored import load, pack_folder, store
+from app.checks.stored import Stored, load, pack_folder, store
 from app.checks.waivers import waivers_in_force
 from app.errors import CheckError
-from app.generations import PIN, BuildFolder
+from app.generations import PIN
 from app.warehouse import Scope, Scoped, Warehouse
 from ingest.workspace import Workspace
 from runner.control import cases, signatures
@@ -30,28 +30,34 @@ _EVERYTHING = Scope(person_id="", role_id="", team_ids=None, own_only=False)
 def keep(control: Core, answer: Answer, scoped: Scoped) -> list[Case]:
     """Keep ``answer`` as the last one of its month and open, or continue, a case for each failed check.
 
-    ``scoped`` is the generation it was decided on, with every team. Returns the cases of the failed checks.
-    The generation stays, for a pack that is made later.
+    ``scoped`` is the generation it was decided on, with every team; it stays, for a pack that is made later.
+    Returns the cases of the failed checks.
     """
-    tables = read_tables(answer, scoped, {})
-    store(control.workspace, answer, control.store.clock(), grid(answer, tables))
-    (scoped.warehouse.path / PIN).touch()
+    workspace = control.workspace
+    tables = read_tables(answer, scoped, {}, waivers_in_force(control, answer.month))
+    place = scoped.warehouse.path
+    (place / PIN).touch()
+    store(workspace, answer, control.store.clock(), grid(answer, tables), place)
     failed = [result for result in answer.results if result.status == "FAIL"]
     return cases.follow(control, month_text(answer.month), [_failed(one, answer, scoped) for one in failed])
 
 
-def make_pack(
-    control: Core, answer: Answer, place: Path | None = None, *, scoped: Scoped | None = None
-) -> Pack:
-    """Make the evidence pack of ``answer``, where the workspace keeps it unless ``place`` is named.
+def make_pack(control: Core, month: dt.date, place: Path | None = None) -> Pack:
+    """Make the evidence pack from the kept answer, where the workspace keeps it unless ``place`` is named.
 
-    The generation it was decided on stays as long as the workspace. Raises WarehouseError when it is gone.
+    Nothing is checked again. Raises CheckError without an answer, WarehouseError when its tables are gone,
+    PackRefused when something else lies at ``place``.
     """
     workspace = control.workspace
-    seen = scoped or _generation(workspace, answer.build_id).for_person(_EVERYTHING)
-    (seen.warehouse.path / PIN).touch()
-    target = place or pack_folder(workspace, answer.month)
-    return write_pack(answer, seen, target, _beside(control, answer))
+    stored = _stored(workspace, month)
+    if stored.tables is None:
+        raise CheckError(
+            f"No pack made: the tables of the answer for {month_text(month)} were not kept. "
+            f"Run `fleetbook check --month {month_text(month)}` again."
+        )
+    scoped = Warehouse.at(stored.tables).for_person(_EVERYTHING)
+    target = place or pack_folder(workspace, month)
+    return write_pack(stored.answer, scoped, target, _beside(control, stored.answer))
 
 
 def sign_pack(
@@ -81,13 +87,17 @@ def sign_pack(
 
 def answer_of(workspace: Workspace, month: dt.date) -> Answer:
     """The answer that is kept for ``month``. Raises CheckError when the month was never checked."""
+    return _stored(workspace, month).answer
+
+
+def _stored(workspace: Workspace, month: dt.date) -> Stored:
     stored = load(workspace, month)
     if stored is None:
         raise CheckError(
             f"No answer for {month_text(month)}: it was not checked in {workspace.root}. "
             f"Run `fleetbook check --month {month_text(month)}`."
         )
-    return stored.answer
+    return stored
 
 
 def statement_of(answer: Answer) -> str:
@@ -135,7 +145,3 @@ def _owner(result: Result, answer: Answer, scoped: Scoped) -> str | None:
         rows.select(pl.col("agent_id")).join(agents, on="agent_id", how="left")["owner_id"].unique().to_list()
     )
     return owners[0] if len(owners) == 1 else None
-
-
-def _generation(workspace: Workspace, build_id: str) -> Warehouse:
-    return Warehouse.at(BuildFolder(workspace.build_dir).generations / f"{int(build_id):06d}")

@@ -101,7 +101,7 @@ def read_pack(place: Path) -> Pack:
 
 
 def _fill(answer: Answer, scoped: Scoped, folder: Path, beside: Beside) -> Pack:
-    tables = read_tables(answer, scoped, beside.cases)
+    tables = read_tables(answer, scoped, beside.cases, beside.waivers)
     report = report_json(answer, tables, beside)
     (folder / "report.pdf").write_bytes(pdf(report, answer.month))
     (folder / "checks.json").write_bytes(json_bytes(answer_json(answer)))

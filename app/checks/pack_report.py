@@ -59,13 +59,7 @@ def families_of(answer: Answer) -> tuple[str, ...]:
 def grid(answer: Answer, tables: Tables) -> tuple[GridRow, ...]:
     """Per agent at risk a word for each family of checks that was asked."""
     by_id = {result.check_id: result for result in answer.results}
-    counts = tables.counts.filter(pl.col("agent_id").is_not_null())
-    seen = {
-        (row["agent_id"], row["check_id"]): (int(row["population"]), int(row["violations"]))
-        for row in counts.group_by("agent_id", "check_id")
-        .agg(pl.col("population").sum(), pl.col("violations").sum())
-        .iter_rows(named=True)
-    }
+    seen = _seen(tables, by_id)
     return tuple(
         GridRow(
             agent_id=str(agent["agent_id"]),
@@ -77,6 +71,21 @@ def grid(answer: Answer, tables: Tables) -> tuple[GridRow, ...]:
         )
         for agent in tables.agents.iter_rows(named=True)
     )
+
+
+def _seen(tables: Tables, by_id: Mapping[str, Result]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Agent and check to objects looked at and found; checks of reviewers count those who decided about it."""
+    counts = tables.counts.filter(pl.col("agent_id").is_not_null()).group_by("agent_id", "check_id")
+    summed = counts.agg(pl.col("population").sum(), pl.col("violations").sum())
+    seen = {
+        (row["agent_id"], row["check_id"]): (int(row["population"]), int(row["violations"]))
+        for row in summed.iter_rows(named=True)
+    }
+    for agent_id in tables.agents["agent_id"]:
+        for check_id in [one for one in _REVIEWER_CHECKS if one in by_id]:
+            people = _reviewers(tables, agent_id, (check_id,))
+            seen[agent_id, check_id] = (len(people), sum(people.values()))
+    return seen
 
 
 def _family_word(
@@ -172,11 +181,9 @@ def pdf(told: Mapping[str, object], month: dt.date) -> bytes:
     return made
 
 
-def _reviewers(tables: Tables, agent_id: str) -> dict[str, bool]:
-    """Who decided about the agent, and whether a check of reviewers finds something about them."""
-    about = tables.findings.filter(
-        pl.col("check_id").is_in(_REVIEWER_CHECKS) & (pl.col("status") != "WAIVED")
-    )
+def _reviewers(tables: Tables, agent_id: str, checks: tuple[str, ...] = _REVIEWER_CHECKS) -> dict[str, bool]:
+    """Who decided about the agent, and whether one of ``checks`` finds something about them."""
+    about = tables.findings.filter(pl.col("check_id").is_in(checks) & ~pl.col("is_waived"))
     found = set(about["person_id"].to_list())
     own = tables.approvals.filter((pl.col("agent_id") == agent_id) & pl.col("decision").is_not_null())
     return {person: person in found for person in own["decided_by"].drop_nulls().unique().sort()}

@@ -6,13 +6,15 @@ Read from one generation within one scope; sorted by every column, so that the s
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from app.checks.results import Answer
+from app.checks.waivers import unwaived
 from app.warehouse import Scoped
+from runner.control.waivers import Waiver
 
 _RULES = ("HITL-01", "HITL-02", "HITL-03", "HITL-04", "HITL-07", "HITL-08", "HITL-11")
 _LIVELY = (
@@ -32,6 +34,7 @@ _FINDING = {
     "severity": "How bad a failure of the check is.",
     "status": "How the check was decided for the month.",
     "finding_id": "Check and object: the same finding next month has the same id.",
+    "is_waived": "True where a waiver covers the finding.",
     "object_kind": "What was looked at.",
     "object_id": "Id of the object.",
     "agent_id": "Agent that the object belongs to; empty when none.",
@@ -72,8 +75,10 @@ def last_day(month: dt.date) -> dt.date:
     return (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)
 
 
-def read_tables(answer: Answer, scoped: Scoped, cases: Mapping[str, Due]) -> Tables:
-    """All rows that the pack of ``answer`` holds; ``cases`` is check to case.
+def read_tables(
+    answer: Answer, scoped: Scoped, cases: Mapping[str, Due], granted: Sequence[Waiver] = ()
+) -> Tables:
+    """All rows that the pack of ``answer`` holds; ``cases`` is check to case, ``granted`` what is waived.
 
     Raises WarehouseError when the generation is of another release.
     """
@@ -89,7 +94,7 @@ def read_tables(answer: Answer, scoped: Scoped, cases: Mapping[str, Due]) -> Tab
         "fct_tool_calls", is_demo=is_demo, first_date=first, last_date=last, tool_effect="consequential"
     )
     return Tables(
-        findings=_findings(answer, scoped, cases),
+        findings=_findings(answer, scoped, cases, granted),
         counts=_sorted(counts),
         agents=agents,
         approvals=_sorted(approvals.filter(pl.col("agent_id").is_in(ids)).drop("is_demo")),
@@ -98,7 +103,9 @@ def read_tables(answer: Answer, scoped: Scoped, cases: Mapping[str, Due]) -> Tab
     )
 
 
-def _findings(answer: Answer, scoped: Scoped, cases: Mapping[str, Due]) -> pl.DataFrame:
+def _findings(
+    answer: Answer, scoped: Scoped, cases: Mapping[str, Due], granted: Sequence[Waiver]
+) -> pl.DataFrame:
     """Every violation of the month with its check's words; checks without SQL give their first objects."""
     last = last_day(answer.month)
     rows = scoped.table("fct_check_findings", is_demo=answer.is_demo, first_date=answer.month, last_date=last)
@@ -139,7 +146,14 @@ def _findings(answer: Answer, scoped: Scoped, cases: Mapping[str, Due]) -> pl.Da
             "due_at": pl.Datetime("us", "UTC"),
         },
     )
-    return _sorted(pl.concat([own, others], how="diagonal").join(told, on="check_id").select(*_FINDING))
+    rows = pl.concat([own, others], how="diagonal").join(told, on="check_id")
+    open_ids = [name for check in decided for name in unwaived(check, _ids(rows, check), granted)]
+    waived = (~pl.col("finding_id").is_in(open_ids)).alias("is_waived")
+    return _sorted(rows.with_columns(waived).select(*_FINDING))
+
+
+def _ids(rows: pl.DataFrame, check_id: str) -> list[str]:
+    return rows.filter(pl.col("check_id") == check_id)["finding_id"].to_list()
 
 
 def _agents(at_risk: pl.DataFrame, oversight: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:

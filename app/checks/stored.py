@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,11 +33,12 @@ class GridRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """An answer, when it was made, and what it says of each agent at risk."""
+    """An answer, when it was made, what it says of each agent at risk, and the folder of its tables."""
 
     answer: Answer
     checked_at: dt.datetime
     grid: tuple[GridRow, ...]
+    tables: Path | None
 
 
 def folder_of(workspace: Workspace, month: dt.date) -> Path:
@@ -50,15 +52,23 @@ def pack_folder(workspace: Workspace, month: dt.date) -> Path:
 
 
 def store(
-    workspace: Workspace, answer: Answer, checked_at: dt.datetime, grid: Sequence[GridRow] = ()
+    workspace: Workspace,
+    answer: Answer,
+    checked_at: dt.datetime,
+    grid: Sequence[GridRow] = (),
+    tables: Path | None = None,
 ) -> Path:
-    """Keep ``answer`` as the last one of its month; returns the file."""
+    """Keep ``answer`` as the last one of its month; returns the file.
+
+    ``tables`` is the generation that it was decided on; without it no pack can be made from the answer.
+    """
     file = folder_of(workspace, answer.month) / FILE_NAME
     file.parent.mkdir(parents=True, exist_ok=True)
     told = {
         **answer_json(answer),
         "build_id": answer.build_id,
         "grid": [asdict(row) for row in grid],
+        "tables": os.path.relpath(tables, workspace.root) if tables else None,
         "checked_at": checked_at.astimezone(dt.UTC).isoformat(timespec="seconds"),
     }
     temporary = file.with_suffix(".tmp")
@@ -88,7 +98,12 @@ def load(workspace: Workspace, month: dt.date) -> Stored | None:
             is_demo=told["is_demo"],
         )
         grid = tuple(GridRow(**{**row, "words": tuple(row["words"])}) for row in told["grid"])
-        return Stored(answer=answer, checked_at=dt.datetime.fromisoformat(told["checked_at"]), grid=grid)
+        return Stored(
+            answer=answer,
+            checked_at=dt.datetime.fromisoformat(told["checked_at"]),
+            grid=grid,
+            tables=workspace.root / told["tables"] if told["tables"] else None,
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckError(
             f"Answer unreadable: {file} is no answer of a check ({type(error).__name__}: {error}). "

@@ -29,15 +29,14 @@ def check_pack(
     ] = None,
 ) -> None:
     """Make the evidence pack from the last answer of a month; nothing is checked again."""
-    from app.checks.follow import answer_of, make_pack
+    from app.checks.follow import make_pack
     from ingest.workspace import Workspace, home
     from runner.control.months import parse_month
     from runner.control.plane import Control
 
-    workspace = Workspace.open(home())
-    answer = answer_of(workspace, parse_month(month))
-    with Control(workspace, process_name="fleetbook check-pack", recorded_via="app") as control:
-        pack = make_pack(control, answer, out)
+    asked = parse_month(month)
+    with Control(Workspace.open(home()), process_name="fleetbook check-pack", recorded_via="app") as control:
+        pack = make_pack(control, asked, out)
     typer.echo(f"{pack.place}: {pack.file_count} files, manifest {pack.content_sha256}")
     typer.echo(f"Sign it with: fleetbook sign --month {month} --as <person>")
 

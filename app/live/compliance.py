@@ -46,8 +46,8 @@ class CheckRow:
 class Month:
     """The last answer of a month within a person's reach.
 
-    ``pack`` is None without one, ``pack_problem`` says why it cannot be signed; ``cannot_sign`` is the rule's
-    sentence, empty for who may.
+    ``was_signed`` says that an earlier pack of the month has signatures. ``pack`` is None without one,
+    ``pack_problem`` says why it cannot be signed; ``cannot_sign`` is the rule's sentence, empty for who may.
     """
 
     month: dt.date
@@ -63,6 +63,7 @@ class Month:
     pack_problem: str
     signatures: tuple[Signature, ...]
     is_signed: bool
+    was_signed: bool
     cannot_sign: str
 
 
@@ -115,6 +116,7 @@ def month_of(desk: Desk, person_id: str, month: dt.date, team_ids: tuple[str, ..
         pack_problem=problem,
         signatures=tuple(own),
         is_signed=signatures.is_complete(own),
+        was_signed=len(given) > len(own),
         cannot_sign="" if ruling.allowed else ruling.sentence,
     )
 
@@ -156,7 +158,7 @@ def make_pack(desk: Desk, person_id: str, month: dt.date) -> Pack:
     """
     control = desk.control
     control.require(control.registry(), person_id, "sign_report", WHOLE_COMPANY)
-    return follow.make_pack(control, follow.answer_of(control.workspace, month))
+    return follow.make_pack(control, month)
 
 
 def sign(desk: Desk, person_id: str, month: dt.date, statement: str) -> Signature:
@@ -213,4 +215,5 @@ def _rows(
                 is_overdue=case is not None and case.is_overdue(now),
             )
         )
-    return tuple(rows)
+    order = {"ERROR": 0, "FAIL": 1}
+    return tuple(sorted(rows, key=lambda row: order.get(row.status, 2)))

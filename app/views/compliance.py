@@ -33,7 +33,7 @@ def render() -> None:
     signing.said()
     if page.scope.own_only:
         nothing("The monthly check is shown to people who see a whole team. Ask your team's manager.")
-    offered = [one for one in compliance.months(page.desk)]
+    offered = compliance.months(page.desk)
     if not offered:
         last = (page.now.date().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
         nothing(
@@ -57,7 +57,8 @@ def render() -> None:
 
 def _answer(page: Page, month: Month) -> None:
     """The sentence, and what it rests on; the page itself checks nothing."""
-    signed = "signed" if month.is_signed else "not signed yet"
+    earlier = "an earlier pack was signed, this one not yet" if month.was_signed else "not signed yet"
+    signed = "signed" if month.is_signed else earlier
     line = f"**{md_escape(month.sentence)}** {_badges(month)}"
     box = st.success if month.is_clean else st.warning
     box(line, icon=":material/check_circle:" if month.is_clean else ":material/report:")
@@ -129,7 +130,7 @@ def _evidence(page: Page, month: Month, one: CheckRow) -> None:
             st.text(one.detail)
         st.caption(f"What to do: {md_escape(one.remedy)}")
         st.caption(f"Evidence for: {md_escape(one.clauses)}")
-        if one.case_id:
+        if one.is_case_open:
             st.code(
                 f'fleetbook case {one.case_id} close --as <person> --reason "…" --evidence "…"', language=None
             )

@@ -47,8 +47,8 @@ def _pack(page: Page, month: Month) -> None:
         st.markdown(":gray[There is no pack of this month yet. It is made from the answer above.]")
     else:
         st.markdown(f"**{month.pack.file_count} files**, each as its manifest names it.")
-        st.code(f"{month.pack.place}\nmanifest {month.pack.content_sha256}", language=None)
         if page.scope.team_ids is None:
+            st.code(f"{month.pack.place}\nmanifest {month.pack.content_sha256}", language=None)
             st.download_button(
                 "Report (PDF)",
                 compliance.report_file(month.pack).read_bytes(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 
 from pydantic_ai.messages import ModelResponse, ModelResponsePart, ToolCallPart
@@ -9,6 +10,7 @@ from pydantic_ai.messages import ModelResponse, ModelResponsePart, ToolCallPart
 from runner.agent.chain import Link
 from runner.agent.session import Session
 from runner.agent.tools import InvalidArguments
+from runner.control.approvals import needs_person
 from runner.control.journal import Call, End
 from runner.control.prices import Tokens
 from runner.control.purses import Purse
@@ -78,6 +80,14 @@ def journal_entry(session: Session, place: int, part: ToolCallPart) -> tuple[Cal
         )
         return call, end
     return replace(call, arguments=checked.canonical, arguments_digest=checked.digest), None
+
+
+def asks_person(session: Session, call: Call) -> bool | None:
+    """Whether the version's rule has a person decide the call; None without a rule, or without arguments."""
+    tool = session.frozen.tool(call.tool_name)
+    if tool is None or tool.approval is None or call.arguments_digest is None:
+        return None
+    return needs_person(tool.approval, json.loads(call.arguments))
 
 
 def with_unique_ids(response: ModelResponse) -> ModelResponse:

@@ -13,7 +13,7 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRe
 from pydantic_ai.models import Model
 
 from ingest.contract import Value
-from runner.agent.answers import Billed, Held, bill, journal_entry, with_unique_ids
+from runner.agent.answers import Billed, Held, asks_person, bill, journal_entry, with_unique_ids
 from runner.agent.bounds import InputBound
 from runner.agent.chain import Chain, Link
 from runner.agent.failures import is_of_this_model, is_passing, may_be_billed, retry_after_s
@@ -182,7 +182,7 @@ class TurnGate:
         def change(tx: Transaction) -> None:
             self._give_back(tx, held, billed)
             self._tell_finished(tx, held, billed, response=response)
-            journal.record(tx, session.run, [call for call, _ in calls])
+            journal.record(tx, session.run, [(call, asks_person(session, call)) for call, _ in calls])
             for call, end in calls:
                 if end is not None:
                     journal.finish(tx, session.run, call, end)

@@ -100,10 +100,13 @@ def find(connection: Connection, run_id: str, call_index: int) -> Call | None:
     return None if row is None else _call(row)
 
 
-def record(tx: Transaction, run: Subject, calls: Iterable[Call]) -> None:
-    """The calls a model asked for: journal rows, and the intent of each as an event with its arguments."""
+def record(tx: Transaction, run: Subject, calls: Iterable[tuple[Call, bool | None]]) -> None:
+    """The calls a model asked for: journal rows, and the intent of each as an event with its arguments.
+
+    With each call comes whether a rule has a person decide it, None without a rule.
+    """
     rows = []
-    for call in calls:
+    for call, is_approval_needed in calls:
         row: dict[str, object] = {name: getattr(call, name) for name in _FIELDS}
         rows.append({**row, "run_id": run.run_id})
         tx.emit(
@@ -115,6 +118,7 @@ def record(tx: Transaction, run: Subject, calls: Iterable[Call]) -> None:
             called_by="agent",
             arguments_digest=call.arguments_digest,
             turn_index=call.turn_index,
+            is_approval_needed=is_approval_needed,
         )
     if rows:
         _PUT.many(tx.sql, rows)

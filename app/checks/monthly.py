@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +12,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from app import identity
-from app.build import AS_OF, MANIFEST, PROJECT, build, company_time_zone
-from app.checks.decide import Check, Evidence, Found, decide
+from app.build import AS_OF, PROJECT, build, company_time_zone
+from app.checks.catalogue import catalogue
+from app.checks.decide import Evidence, Found, decide
 from app.checks.integrity import LogFacts, inspect_log
 from app.checks.late import late_events
 from app.checks.parameters import parameters
@@ -133,41 +132,6 @@ def _decided(
         absences=_absences(workspace, month, is_demo=is_demo),
     )
     return tuple(decide(check, evidence) for check in catalogue(scoped.warehouse))
-
-
-def catalogue(warehouse: Warehouse) -> list[Check]:
-    """Every check of the generation with the hash of the SQL that it ran, in the catalogue's order."""
-    hashes = _sql_hashes(warehouse.path / MANIFEST)
-    rows = warehouse.fetch("select * from main.dim_checks order by position", {})
-    return [
-        Check(
-            check_id=row["check_id"],
-            severity=row["severity"],
-            title=row["title"],
-            clauses=row["clauses"],
-            remedy=row["remedy"],
-            needs=row["needs"],
-            sql_sha256=hashes.get(row["check_id"]),
-        )
-        for row in rows.iter_rows(named=True)
-    ]
-
-
-def _sql_hashes(manifest: Path) -> dict[str, str]:
-    """Check id to SHA256 (hex) of its SQL, thresholds filled in. Raises CheckError without the manifest."""
-    try:
-        nodes = json.loads(manifest.read_bytes())["nodes"].values()
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckError(
-            f"SQL of the checks not readable: {manifest} ({type(error).__name__}). Run the check again."
-        ) from error
-    return {
-        node["name"].removeprefix("chk_").replace("_", "-").upper(): hashlib.sha256(
-            (node.get("compiled_code") or node["raw_code"]).encode()
-        ).hexdigest()
-        for node in nodes
-        if node["name"].startswith("chk_")
-    }
 
 
 def _agents(scoped: Scoped, part: Part, *, is_demo: bool) -> set[str]:

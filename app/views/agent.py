@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.labels import md_escape, words
 from app.views._parts import agent_tabs, controls
+from app.views._parts.agent_card import show_card
 from app.views._parts.decide import RISK_COLOURS
 from app.views._parts.page import Page, current, heading, nothing
 
@@ -62,25 +63,7 @@ def _card(page: Page, agent: Row) -> None:
     st.markdown(_badges(page, agent))
     if agent["is_adopted"] or not agent["is_registered"]:
         return
-    with st.container(border=True):
-        if agent["purpose"]:
-            st.markdown(md_escape(agent["purpose"]))
-        people, made, rule = st.columns(3)
-        _facts(people, {"Owner": page.name_of(agent["owner_id"]), "Deputy": page.name_of(agent["deputy_id"])})
-        version = (
-            f"{agent['agent_version']} ({str(agent['version_hash'])[:12]})"
-            if agent["agent_version"]
-            else "none"
-        )
-        _facts(made, {"Version": version, "Model": agent["model_name"] or "not stated"})
-        template = (
-            f"{agent['template_id']} v{agent['template_version']}" if agent["template_id"] else "custom"
-        )
-        _facts(rule, {"Template": template, "Expected use": agent["expected_use"] or "all year"})
-
-
-def _facts(column: st.delta_generator.DeltaGenerator, facts: Mapping[str, object]) -> None:
-    column.markdown("  \n".join(f":gray[{label}]  {md_escape(fact)}" for label, fact in facts.items()))
+    show_card(page, agent)
 
 
 def _badges(page: Page, agent: Row) -> str:

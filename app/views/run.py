@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from app.errors import PRODUCT_ERRORS
-from app.labels import duration, md_escape, moment, moment_utc, money, plural, words
+from app.labels import count, duration, md_escape, moment, moment_utc, money, plural, words
 from app.views._parts import event_cells, measures, run_steps, tally
 from app.views._parts.page import Page, current, heading, nothing, open_agent
 from app.views._parts.tiles import Tile
@@ -82,13 +82,17 @@ def _tiles(told: tally.Totals, known: Row | None) -> list[Tile]:
     machine, waited = (measures.number((known or {}).get(name)) for name in ("machine_ms", "waiting_ms"))
     floor = f"{told.unpriced} turns without a price" if told.unpriced else "every turn has a price"
     return [
-        Tile(label="Cost", shown=money(told.cost_usd), basis=floor if told.turns else "no model turn"),
+        Tile(
+            label="Cost",
+            shown=money(told.cost_usd),
+            basis=floor if told.turns else "no model turn among its events",
+        ),
         Tile(
             label="Machine time",
             shown=duration(machine),
             basis=f"waited for people {duration(waited)}" if waited else "no wait for people",
         ),
-        Tile(label="Model turns", shown=f"{told.turns:,}", basis=run_steps.tokens(told)),
+        Tile(label="Model turns", shown=count(tally.turns(told, known)), basis=run_steps.tokens(told)),
         Tile(
             label="Tool calls",
             shown=f"{told.tool_calls:,}",

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import charts
 from app.labels import count, duration, md_escape, moment_utc, money, plural
-from app.views._parts import replay
+from app.views._parts import replay, tally
 from app.views._parts.measures import number
 from app.views._parts.page import Page, empty
 from app.views._parts.tables import Column, show
@@ -86,7 +86,7 @@ def ties(page: Page, told: Totals, known: Row | None) -> None:
         return
     cost = known["list_cost_usd"] if known["list_cost_usd"] is not None else known["cost_usd"]
     lines = [
-        ("Model turns", count(told.turns), count(number(known["turn_count"] or 0))),
+        ("Model turns", count(tally.turns(told, known)), count(number(known["turn_count"]))),
         ("Tool calls executed", count(told.tool_calls), count(number(known["executed_tool_call_count"]))),
         ("Tool errors", count(told.tool_errors), count(number(known["tool_error_count"]))),
         ("Approvals asked", count(told.approvals), count(number(known["approval_count"]))),

@@ -52,6 +52,17 @@ def totals(events: Iterable[Mapping[str, object]]) -> Totals:
     )
 
 
+def turns(told: Totals, known: Mapping[str, object] | None) -> int | None:
+    """Model turns of the run: those among its events, else what its source states; None when nobody says.
+
+    ``known`` is the warehouse's row of the run, None before it is built.
+    """
+    if told.turns or known is None:
+        return told.turns
+    stated = known["turn_count"]
+    return stated if isinstance(stated, int) else None
+
+
 def _int(event: Mapping[str, object], *names: str) -> int | None:
     found = (event.get(name) for name in names)
     return next((number for number in found if isinstance(number, int)), None)

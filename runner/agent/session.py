@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from runner.agent.chain import Link
 from runner.agent.mcp_client import ToolServers
@@ -102,6 +102,15 @@ class Session:
 
         return await self._off_loop(work)
 
+    async def write_gated(self, change: Callable[[Transaction], Answer], *, attempt: int) -> Answer:
+        """:meth:`gate` and :meth:`write` in one transaction; no ``change`` once a stop is ordered."""
+
+        def gated(tx: Transaction) -> tuple[Answer] | None:
+            return None if runs.is_marked(tx.sql, self.run.run_id) else (change(tx),)
+
+        answer = await self.write(gated, attempt=attempt)
+        return answer[0] if answer is not None else await _for_ever()
+
     async def write_last(self, change: Callable[[Transaction], Answer]) -> Answer:
         """One transaction whose ``change`` ends the lease. Raises LeaseLost before it."""
 
@@ -129,13 +138,14 @@ class Session:
         """
 
         def standing() -> tuple[bool, Registry]:
-            with self.control.store.read() as connection:
-                is_stopped = runs.is_marked(connection, self.run.run_id)
-                return is_stopped, self.control.registry_in(connection)
+            row = self.control.store.glance(runs.STANDING, {"of_run": self.run.run_id})
+            if row is None:
+                return False, self.control.registry()
+            return row.stop_id is not None, self.control.registry_of(row.revision)
 
         is_stopped, registry = await self._off_loop(standing)
         if is_stopped:
-            await asyncio.Event().wait()
+            await _for_ever()
         return registry
 
     async def flush(self) -> None:
@@ -156,3 +166,9 @@ class Session:
         except asyncio.CancelledError:
             await asyncio.wait([doing])  # what is being written is written before anybody else goes on
             raise
+
+
+async def _for_ever() -> NoReturn:
+    """Stand still until the worker cancels this run."""
+    while True:
+        await asyncio.Event().wait()

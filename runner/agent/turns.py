@@ -85,8 +85,8 @@ class TurnGate:
         useful fits, PriceUnknown when there is no price and a wallet has a cap, TurnLimitReached.
         """
         session = self._session
-        await session.gate()
         if session.turn_count >= session.frozen.max_turns:
+            await session.gate()
             raise TurnLimitReached(session.frozen.max_turns)
         purses = self._purses()
         input_tokens = self._bound.tokens(messages, self._chain.link)
@@ -118,7 +118,7 @@ class TurnGate:
                 tx.emit("turn_requested", {**place, **turn}, max_output_tokens=output)
             return short
 
-        short = await session.write(change, attempt=attempt)
+        short = await session.write_gated(change, attempt=attempt)
         if short is None:
             session.attempt = attempt
             self._chain.tries += 1

@@ -102,6 +102,11 @@ class Core:
                 self._applied = (revision, found)
             return self._applied[1]
 
+    def registry_of(self, revision: int) -> Registry:
+        """The applied registry when ``revision`` is still its number, else the newest."""
+        applied = self._applied
+        return applied[1] if applied is not None and applied[0] == revision else self.registry()
+
     def version(self, connection: Connection, agent_id: str, agent_version: int) -> Version:
         """A frozen version. Raises NotFound."""
         key = (agent_id, agent_version)

@@ -9,7 +9,9 @@ from runner.control.prepared import Prepared
 from runner.control.registry import Registry
 from runner.control.tables import registry_revisions
 
-_REVISION = Prepared(sa.select(sa.func.max(registry_revisions.c.revision).label("revision")))
+# Number of the applied registry, null before the first time.
+REVISION = sa.func.max(registry_revisions.c.revision).label("revision")
+_REVISION = Prepared(sa.select(REVISION))
 _LATEST = sa.select(registry_revisions.c.body).order_by(registry_revisions.c.revision.desc()).limit(1)
 
 

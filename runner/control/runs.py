@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from runner.control import ancestry
 from runner.control.prepared import Prepared, Row
 from runner.control.presence import Presence
+from runner.control.revisions import REVISION
 from runner.control.store import Transaction, envelope
 from runner.control.tables import approvals, runs, tool_calls
 from runner.errors import LeaseLost
@@ -75,6 +76,12 @@ _CLAIM = Prepared(
     )
 )
 _MARKED = Prepared(sa.select(_R.stop_id).where(_R.run_id == sa.bindparam("of_run")))
+# What may have changed since the last step: an order to stop, and what is applied.
+STANDING = Prepared(
+    sa.select(_R.stop_id, sa.select(REVISION).scalar_subquery().label("revision")).where(
+        _R.run_id == sa.bindparam("of_run")
+    )
+)
 _GIVE_BACK = sa.update(runs).where(_MINE).values(lease_until=sa.bindparam("now", type_=_R.lease_until.type))
 _LEAVE = Prepared(
     sa.update(runs)

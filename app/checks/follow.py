@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from app.checks.pack import Pack, read_pack, write_pack
+from app.checks.pack import MANIFEST_NAME, Pack, read_pack, write_pack
 from app.checks.pack_report import Beside, grid
 from app.checks.pack_tables import Due, last_day, read_tables
+from app.checks.pack_verify import digest
 from app.checks.results import Answer, Result
 from app.checks.stored import Stored, load, pack_folder, store
 from app.checks.waivers import waivers_in_force
@@ -23,6 +25,7 @@ from runner.control.cases import Case, Failed
 from runner.control.core import Core
 from runner.control.months import month_text
 from runner.control.signatures import Signature
+from runner.errors import RegistryNotApplied
 
 _EVERYTHING = Scope(person_id="", role_id="", team_ids=None, own_only=False)
 
@@ -36,7 +39,10 @@ def keep(control: Core, answer: Answer, scoped: Scoped) -> list[Case]:
     workspace = control.workspace
     tables = read_tables(answer, scoped, {}, waivers_in_force(control, answer.month))
     place = scoped.warehouse.path
+    before = load(workspace, answer.month)
     (place / PIN).touch()
+    if before is not None and before.tables is not None and before.tables != place:
+        (before.tables / PIN).unlink(missing_ok=True)
     store(workspace, answer, control.store.clock(), grid(answer, tables), place)
     failed = [result for result in answer.results if result.status == "FAIL"]
     return cases.follow(control, month_text(answer.month), [_failed(one, answer, scoped) for one in failed])
@@ -45,8 +51,9 @@ def keep(control: Core, answer: Answer, scoped: Scoped) -> list[Case]:
 def make_pack(control: Core, month: dt.date, place: Path | None = None) -> Pack:
     """Make the evidence pack from the kept answer, where the workspace keeps it unless ``place`` is named.
 
-    Nothing is checked again. Raises CheckError without an answer, WarehouseError when its tables are gone,
-    PackRefused when something else lies at ``place``.
+    Nothing is checked again. A signed pack that lies there is put aside as ``signed-<hash>``. Raises
+    CheckError without an answer, WarehouseError when its tables are gone, PackRefused when something else
+    lies at ``place``.
     """
     workspace = control.workspace
     stored = _stored(workspace, month)
@@ -56,8 +63,35 @@ def make_pack(control: Core, month: dt.date, place: Path | None = None) -> Pack:
             f"Run `fleetbook check --month {month_text(month)}` again."
         )
     scoped = Warehouse.at(stored.tables).for_person(_EVERYTHING)
-    target = place or pack_folder(workspace, month)
-    return write_pack(stored.answer, scoped, target, _beside(control, stored.answer))
+    beside = _beside(control, stored.answer)
+    if place is not None:
+        return write_pack(stored.answer, scoped, place, beside)
+    folder = pack_folder(workspace, month)
+    aside = _put_aside(control, folder)
+    pack = write_pack(stored.answer, scoped, folder, beside)
+    if aside is not None and aside == signed_folder(folder, pack.content_sha256):
+        shutil.rmtree(aside)  # the same pack again: it lies where it lay
+    return pack
+
+
+def signed_folder(folder: Path, content_sha256: str) -> Path:
+    """Where a signed pack is put aside when another one is made in ``folder``."""
+    return folder.with_name(f"signed-{content_sha256[:12]}")
+
+
+def _put_aside(control: Core, folder: Path) -> Path | None:
+    """Move the pack in ``folder`` away when somebody signed it; returns where it lies then."""
+    manifest = folder / MANIFEST_NAME
+    if not manifest.exists():
+        return None
+    sha256 = digest(manifest)
+    with control.store.read() as connection:
+        is_signed = any(one.content_sha256 == sha256 for one in signatures.of_month(connection))
+    aside = signed_folder(folder, sha256)
+    if not is_signed or aside.exists():
+        return None
+    folder.rename(aside)
+    return aside
 
 
 def sign_pack(
@@ -116,8 +150,14 @@ def _beside(control: Core, answer: Answer) -> Beside:
         for case in known
         if month in case.months
     }
-    company = control.registry().company.name
-    return Beside(company=company, cases=due, waivers=waivers_in_force(control, answer.month))
+    return Beside(company=_company(control), cases=due, waivers=waivers_in_force(control, answer.month))
+
+
+def _company(control: Core) -> str:
+    try:
+        return control.registry().company.name
+    except RegistryNotApplied:
+        return "Company without a registry"
 
 
 def _failed(result: Result, answer: Answer, scoped: Scoped) -> Failed:

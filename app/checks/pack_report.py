@@ -74,7 +74,7 @@ def grid(answer: Answer, tables: Tables) -> tuple[GridRow, ...]:
 
 
 def _seen(tables: Tables, by_id: Mapping[str, Result]) -> dict[tuple[str, str], tuple[int, int]]:
-    """Agent and check to objects looked at and found; checks of reviewers count those who decided about it."""
+    """Agent and check to objects looked at and found; checks of reviewers count who decided about it."""
     counts = tables.counts.filter(pl.col("agent_id").is_not_null()).group_by("agent_id", "check_id")
     summed = counts.agg(pl.col("population").sum(), pl.col("violations").sum())
     seen = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,11 +46,16 @@ def check(
     demo: Annotated[
         bool | None, typer.Option("--demo/--real", help="Which rows, where the log holds both.")
     ] = None,
+    pack: Annotated[
+        Path | None,
+        typer.Option("--pack", metavar="PLACE", help="Where the evidence pack goes: a folder or a .zip."),
+    ] = None,
 ) -> None:
     """Verify the log, decide every check for a month as the log stood when it was over, print the answer.
 
     Ends with 0 when no critical or high check failed and every critical one had something to look at, with 1
     when something was found, with 2 when it could not be checked. Thresholds are in check_parameters.yaml.
+    Of the whole company the answer is kept, failed checks become cases, and the evidence pack is written.
     """
     if context.invoked_subcommand:
         return
@@ -57,10 +63,11 @@ def check(
 
     from rich.console import Console
 
+    from app.checks.follow import keep, make_pack
     from app.checks.monthly import Part, check_month
-    from app.checks.stored import store
     from ingest.workspace import Workspace, home
     from runner.control.months import month_before, parse_month
+    from runner.control.plane import Control
 
     workspace = Workspace.open(home())
     now = dt.datetime.now(dt.UTC)
@@ -74,9 +81,13 @@ def check(
         demo=demo,
         say=lambda text: progress.print(f"{text} …", markup=False, style="dim"),
     )
-    if part.is_whole:
-        store(workspace, monthly.answer, now)
     _print(console, monthly, part, asked)
+    if part.is_whole:
+        with Control(workspace, process_name="fleetbook check", recorded_via="app") as control:
+            opened = keep(control, monthly.answer, monthly.scoped)
+            made = make_pack(control, asked, pack)
+        console.print(f"{len(opened)} failed checks have cases: `fleetbook cases`.", markup=False)
+        console.print(f"Evidence pack {made.place}, manifest {made.content_sha256}.", markup=False)
     raise typer.Exit(monthly.answer.exit_code)
 
 

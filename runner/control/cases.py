@@ -18,8 +18,9 @@ from runner.control import notices
 from runner.control.access import WHOLE_COMPANY
 from runner.control.assurance_tables import case_entries, cases
 from runner.control.registry import Registry
+from runner.control.registry_extras import CaseDays
 from runner.control.store import Transaction
-from runner.errors import AssuranceRefused, NotFound
+from runner.errors import AssuranceRefused, NotFound, RegistryNotApplied
 
 if TYPE_CHECKING:
     from runner.control.core import Core
@@ -82,9 +83,9 @@ def follow(control: Core, check_month: str, failed: Sequence[Failed]) -> list[Ca
 
     Asking again for a month that its case knows changes nothing, whether the case is open or closed.
     """
-    registry = control.registry()
+    days = _case_days(control)
     with control.store.write() as tx:
-        ids = [_follow_one(tx, registry, check_month, one) for one in failed]
+        ids = [_follow_one(tx, days, check_month, one) for one in failed]
         found = {case.case_id: case for case in listed(tx.sql)}
     control.relay.flush()
     return [found[case_id] for case_id in ids]
@@ -190,14 +191,22 @@ def timeline(connection: Connection, case_id: str) -> list[Entry]:
     ]
 
 
-def _follow_one(tx: Transaction, registry: Registry, check_month: str, failed: Failed) -> str:
+def _case_days(control: Core) -> CaseDays:
+    """The declared days, those of a new registry where none is applied: logs of other people's runs only."""
+    try:
+        return control.registry().oversight.case_days
+    except RegistryNotApplied:
+        return CaseDays()
+
+
+def _follow_one(tx: Transaction, case_days: CaseDays, check_month: str, failed: Failed) -> str:
     of_check = [case for case in listed(tx.sql) if case.check_id == failed.check_id]
     known = next((case for case in of_check if check_month in case.months), None)
     if known is not None:
         return known.case_id
     standing = next((case for case in of_check if case.is_open), None)
     if standing is None:
-        return _open(tx, registry, check_month, failed)
+        return _open(tx, case_days, check_month, failed)
     months = " ".join(sorted((*standing.months, check_month)))
     tx.sql.execute(sa.update(cases).where(_C.case_id == standing.case_id).values(months=months))
     _enter(tx, standing.case_id, "continued", None, f"failed in {check_month}, too: {failed.detail}", None)
@@ -211,9 +220,9 @@ def _follow_one(tx: Transaction, registry: Registry, check_month: str, failed: F
     return standing.case_id
 
 
-def _open(tx: Transaction, registry: Registry, check_month: str, failed: Failed) -> str:
+def _open(tx: Transaction, case_days: CaseDays, check_month: str, failed: Failed) -> str:
     case_id = f"{failed.check_id}-{check_month}"
-    days = int(getattr(registry.oversight.case_days, failed.severity))
+    days = int(getattr(case_days, failed.severity))
     rule = f"{failed.severity}: {days} days"
     due_at = tx.now + dt.timedelta(days=days)
     row = {

@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -144,16 +145,28 @@ class Warehouse:
         rows = self.fetch("select * from main.dim_metrics order by position", {})
         return {row["metric_id"]: Metric(**row) for row in rows.iter_rows(named=True)}
 
-    def fetch(self, sql: str, values: Mapping[str, object]) -> pl.DataFrame:
-        """Rows of ``sql``, without any scope: for this module and the builder. One cursor per call."""
+    @contextmanager
+    def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor on all rows, without any scope: for people who can read the files anyway."""
+        cursor = self._cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
         try:
             facts = self.file.stat()
-            cursor = _connection(str(self.file), (facts.st_ino, facts.st_mtime_ns)).cursor()
+            return _connection(str(self.file), (facts.st_ino, facts.st_mtime_ns)).cursor()
         except (OSError, duckdb.Error) as error:
             raise WarehouseError(
                 f"Warehouse not readable: {self.file} ({error}). "
                 "Run `fleetbook build` to make a new generation."
             ) from error
+
+    def fetch(self, sql: str, values: Mapping[str, object]) -> pl.DataFrame:
+        """Rows of ``sql``, without any scope: for this module and the builder. One cursor per call."""
+        cursor = self._cursor()
         try:
             rows: pl.DataFrame = (cursor.sql(sql, params=dict(values)) if values else cursor.sql(sql)).pl()
             return rows

@@ -48,6 +48,12 @@ MUTANTS = (
     ("int_agents_declared", "in ('owner_changed', 'agent_version_declared')", "= 'agent_version_declared'"),
     # what did not change is one more row
     ("dim_agent_history", "before_at is null", "true"),
+    # a slot that a rule refused counts as missed
+    ("fct_schedule_fires", "and slots.refusal_rule is not null", "and false"),
+    # the running sum of a wallet goes on over its windows
+    ("fct_wallet_days", "partition by wallet_id, is_demo, window_start_date", "partition by wallet_id, is_demo"),
+    # a removed tool stays declared
+    ("dim_tools", "coalesce(newest.event_type = 'tool_declared', false)", "newest.event_type is not null"),
     # a run that expired while it waited counts as failed
     ("fct_runs", "'cancelled', 'expired_waiting'", "'cancelled'"),
 )

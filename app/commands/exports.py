@@ -17,7 +17,12 @@ def register(app: typer.Typer) -> None:
     def export_command(
         mart: Annotated[str, typer.Argument(help="Table of the warehouse, for example fct_runs.")],
         person: Annotated[str, typer.Option("--as", help="Person who exports; their scope applies.")],
-        format_: Annotated[str, typer.Option("--format", help="csv, parquet, xlsx or jsonl.")] = "parquet",
+        format_: Annotated[
+            str,
+            typer.Option(
+                "--format", help="csv, parquet, xlsx or jsonl; focus-csv, focus-parquet for charges."
+            ),
+        ] = "parquet",
         team: Annotated[str | None, typer.Option(help="Only rows of this team.")] = None,
         agent: Annotated[str | None, typer.Option(help="Only rows of this agent.")] = None,
         first: Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD.")] = None,
@@ -46,10 +51,11 @@ def _export(
     from app.export.service import export_table
 
     place = identity.premises()
-    format_ = next((one for one in FORMATS if one == wanted), None)
+    format_ = next((one for one in FORMATS if one == wanted.removeprefix("focus-")), None)
     if format_ is None:
+        known = (*FORMATS, "focus-csv", "focus-parquet")
         raise ExportRefused(
-            f"Export refused: there is no format {wanted!r}. Choose one of {', '.join(FORMATS)}."
+            f"Export refused: there is no format {wanted!r}. Choose one of {', '.join(known)}."
         )
     person = identity.person(place.desk, person_id)
     warehouse = place.warehouse()
@@ -67,6 +73,7 @@ def _export(
         is_demo=identity.shows_demo(scoped) if demo is None else demo,
         filters=filters,
         now=dt.datetime.now(dt.UTC),
+        is_focus=wanted.startswith("focus-"),
     )
     entry = export.manifest.files[0]
     typer.echo(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.errors import ExportRefused
+from app.export.focus import focus_meanings, focus_rows
 from app.export.formats import Format
 from app.export.manifest import Manifest
 from app.export.package import Export, Order, create, filter_text
@@ -46,9 +47,11 @@ def export_table(
     is_demo: bool,
     filters: Mapping[str, FilterValue],
     now: dt.datetime,
+    is_focus: bool = False,
 ) -> tuple[Export, str]:
     """Export all rows of ``mart`` that ``filters`` and the scope let through; return it and the event id.
 
+    ``is_focus`` gives charges the columns of FOCUS.
     Raises ExportRefused for a table that may not leave or rows that are not complete, AccessRefused when the
     person may not export, QuestionError for a filter the table does not take.
     """
@@ -58,6 +61,10 @@ def export_table(
     person_id = scoped.scope.person_id
     recorder.may_export(person_id)
     asked: dict[str, Any] = dict(filters)  # the table itself refuses names and types it does not take
+    frame = scoped.table(mart, is_demo=is_demo, limit=None, offset=0, **asked)
+    meanings = scoped.column_docs(mart)
+    if is_focus:
+        frame, meanings = focus_rows(mart, frame), focus_meanings(meanings)
     order = Order(
         scope=scoped.scope,
         mart=mart,
@@ -65,9 +72,9 @@ def export_table(
         is_demo=is_demo,
         build_id=scoped.warehouse.build_id,
         data_until=scoped.warehouse.data_until or scoped.warehouse.built_at,
-        frame=scoped.table(mart, is_demo=is_demo, limit=None, offset=0, **asked),
+        frame=frame,
         expected_rows=scoped.row_count(mart, is_demo=is_demo, **asked),
-        meanings=scoped.column_docs(mart),
+        meanings=meanings,
         format=format_,
     )
 

@@ -47,6 +47,8 @@ def _rows_of(name: str, scope: Scope, values: dict[str, Value]) -> str:
     """Condition on the rows of table ``name`` that ``scope`` lets through."""
     own = MARTS[name].own
     conditions = ["is_demo = $is_demo"]
+    if own == "everyone":
+        return conditions[0] if scope.team_ids != () else f"{conditions[0]} and false"
     if own == "person_id":
         conditions.append(_teams_or_oneself(scope, values))
     else:

@@ -1,0 +1,44 @@
+{% set digits = range(10) %}
+with
+
+spans as (
+    select
+        is_demo,
+        {{ local_date('min(occurred_at)') }} as first_date,
+        {{ local_date('max(occurred_at)') }} as last_date
+    from {{ ref('stg_events') }}
+    group by is_demo
+),
+
+digits as (
+{% for digit in digits %}
+    select {{ digit }} as digit{{ '' if loop.last else ' union all' }}
+{% endfor %}
+),
+
+-- the newest 10,000 days: 27 years
+numbers as (
+    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as number
+    from digits as ones
+    cross join digits as tens
+    cross join digits as hundreds
+    cross join digits as thousands
+),
+
+days as (
+    select
+        cast(spans.last_date - numbers.number as date) as calendar_date,
+        spans.is_demo
+    from spans
+    inner join numbers on cast(spans.last_date - numbers.number as date) >= spans.first_date
+)
+
+select
+    calendar_date,
+    cast(date_trunc('week', calendar_date) as date) as week_start_date,
+    {{ month_of('calendar_date') }} as month_start_date,
+    cast(date_trunc('quarter', calendar_date) as date) as quarter_start_date,
+    cast(date_trunc('year', calendar_date) as date) as year_start_date,
+    calendar_date >= cast(date_trunc('week', calendar_date) as date) + 5 as is_weekend,
+    is_demo
+from days

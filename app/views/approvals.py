@@ -10,6 +10,7 @@ from app.desk import Approval
 from app.labels import ago, md_escape, money, plural
 from app.views._parts import decide, oversight
 from app.views._parts.page import Page, current, empty, heading
+from app.views._parts.watch import run_anew_on_change
 
 
 def render() -> None:
@@ -22,10 +23,16 @@ def render() -> None:
         waiting = [request for request in requests if request.status == "waiting"]
         _queue(page, waiting)
         oversight.decided_lately(page, [request for request in requests if request.status != "waiting"])
+        run_anew_on_change(_waiting_ids, tuple(request.approval_id for request in waiting))
     else:
         empty("The queue of this workspace is demo data. Choose Demo under Rows to see it.")
     if page.warehouse is not None:
         oversight.how_it_goes(page)
+
+
+def _waiting_ids(page: Page) -> tuple[str, ...]:
+    requests = page.desk.approvals(page.person.person_id)
+    return tuple(request.approval_id for request in requests if request.status == "waiting")
 
 
 def _queue(page: Page, waiting: Sequence[Approval]) -> None:

@@ -19,6 +19,7 @@ from app.views._parts.page import Page, current, empty, heading, nothing
 from app.views._parts.tables import Column, show
 
 QUARTERS_OFFERED = 6
+TABLE_PIXELS = 420
 KIND_WORDS: dict[str, str] = {kind: words(kind).capitalize() for kind in KINDS}
 
 
@@ -103,7 +104,14 @@ def _table(page: Page, cards: Sequence[Card], decided: dict[str, reviewing.Decid
         ),
         Column(name="reason", heading="Because", width=420),
     ]
-    clicked = show(rows, columns, key="review_table", zone=page.zone, alt="Proposals", height=420)
+    clicked = show(
+        rows,
+        columns,
+        key="review_table",
+        zone=page.zone,
+        alt="Proposals",
+        height=TABLE_PIXELS if len(cards) > 10 else "content",
+    )
     if clicked is not None:
         st.session_state["filter_card"] = cards[clicked].subject.agent_id
 

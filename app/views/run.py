@@ -12,6 +12,7 @@ from app.views._parts import event_cells, measures, run_steps, tally
 from app.views._parts.page import Page, current, heading, nothing, open_agent
 from app.views._parts.tiles import Tile
 from app.views._parts.tiles import row as tile_row
+from app.views._parts.watch import run_anew_on_change
 
 Row = Mapping[str, object]
 
@@ -39,6 +40,18 @@ def render() -> None:
         run_steps.ties(page, told, known)
     with proof:
         run_steps.proof(page, events)
+    progress = _progress(page)
+    if progress is not None:
+        run_anew_on_change(_progress, progress)
+
+
+def _progress(page: Page) -> tuple[str, int, int] | None:
+    """How far the shown run is, while it has not ended."""
+    shown = st.session_state.get("run_shown")
+    for one in page.desk.live_runs(page.person.person_id):
+        if one.run_id == shown:
+            return one.status, one.turn_count, one.tool_call_count
+    return None
 
 
 def _events(page: Page, run_id: str) -> Sequence[Row]:

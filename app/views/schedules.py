@@ -94,7 +94,10 @@ def _grid(page: Page, slots: Sequence[Expected], first: dt.date) -> None:
     st.plotly_chart(
         scatter.month_grid(names, days, grid, page.colours), config=charts.CONFIG, key="month_grid"
     )
-    st.caption("Each cell is a day: slots expected; M missed, R refused, L late, · still to come.")
+    st.caption(
+        "Each cell is a day: M missed, R refused, L late; filled without a letter: all fired; · still to "
+        "come. Point at a day for its counts."
+    )
 
 
 def _cell(slots: Sequence[Expected]) -> scatter.Cell | None:
@@ -109,7 +112,7 @@ def _cell(slots: Sequence[Expected]) -> scatter.Cell | None:
         ("fired", "good", ""),
     ):
         if counts[name]:
-            return scatter.Cell(state=state, mark=f"{counts[name]}{mark}", told=told)
+            return scatter.Cell(state=state, mark=mark, told=told)
     return scatter.Cell(state="off", mark="·", told=told)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app.labels import md_escape, plural
+from app.labels import md_escape, plural, words
 from app.live import needs, rights
 from app.views._parts.page import Page
 
@@ -48,7 +48,7 @@ def _declared(
     _facts(
         people,
         {
-            "Risk because": _named([one.replace("-", " ") for one in card.risk_reasons], "no reason given"),
+            "Risk because": _named([words(one) for one in card.risk_reasons], "no reason given"),
             "Assessed by": page.name_of(card.assessor),
             "Assess again by": due,
         },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import polars as pl
 import streamlit as st
 
@@ -12,7 +14,7 @@ from app.views._parts.tables import Column, show
 
 def runs_in_flight(page: Page) -> None:
     """A table of the runs in flight within the person's scope; a click opens one."""
-    runs = page.desk.live_runs(page.person.person_id)
+    runs, now = page.desk.live_runs(page.person.person_id), dt.datetime.now(dt.UTC)
     st.subheader("Runs in flight", anchor=False)
     if not runs:
         empty("No run is in flight.", 'run <agent> "<task>" --as <person>')
@@ -26,7 +28,7 @@ def runs_in_flight(page: Page) -> None:
             "team": [page.team(one.team_id) for one in runs],
             "status": [_status(one.status, one.pause_reason) for one in runs],
             "who": [page.name_of(one.requested_by) for one in runs],
-            "age": [(page.now - one.requested_at).total_seconds() for one in runs],
+            "age": [(now - one.requested_at).total_seconds() for one in runs],
             "turns": [one.turn_count for one in runs],
             "spent": [one.spent_usd for one in runs],
             "held": [one.held_usd for one in runs],

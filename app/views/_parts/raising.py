@@ -70,7 +70,7 @@ def _ask(page: Page, wallet_id: str, by: float, until: dt.date, reason: str) -> 
 
 def _request(page: Page, one: RaiseRow) -> None:
     with st.container(border=True):
-        age = ago((page.now - one.requested_at).total_seconds())
+        age = ago((dt.datetime.now(dt.UTC) - one.requested_at).total_seconds())
         st.markdown(
             f"**{md_escape(page.name_of(one.requested_by))}** asks for **{money(one.amount_usd)}** more for "
             f"**{md_escape(_owner(page, one))}** until {moment(one.expires_at, page.zone)} · {age} ago"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -15,40 +16,16 @@ from app.errors import AppError
 from ingest.errors import IngestError
 from runner.errors import RunnerError
 
-# In the order of `fleetbook --help`: modules of app/commands, each with register(app).
-COMMAND_MODULES: tuple[str, ...] = (
-    "app.commands.demo",
-    "app.commands.registry",
-    "app.commands.agents",
-    "app.commands.people",
-    "app.commands.templates",
-    "app.commands.runs",
-    "app.commands.approvals",
-    "app.commands.worker",
-    "app.commands.wallets",
-    "app.commands.knowledge",
-    "app.commands.mcp",
-    "app.commands.notices",
-    "app.commands.schedules",
-    "app.commands.schedule_changes",
-    "app.commands.stop",
-    "app.commands.log",
-    "app.commands.imports",
-    "app.commands.adopt",
-    "app.commands.otlp",
-    "app.commands.build",
-    "app.commands.shell",
-    "app.commands.prices",
-    "app.commands.review",
-    "app.commands.check",
-    "app.commands.assure",
-    "app.commands.sign",
-    "app.commands.waive",
-    "app.commands.cases",
-    "app.commands.exports",
-    "app.commands.serve",
-    "app.commands.up",
-)
+# In the order of `fleetbook --help`: panels, and modules of app/commands, each with register(app).
+PANELS: Mapping[str, tuple[str, ...]] = {
+    "Begin": ("demo", "registry", "templates"),
+    "Fleet": ("agents", "people", "schedules", "schedule_changes", "knowledge", "mcp"),
+    "Runs": ("runs", "approvals", "worker", "stop"),
+    "Money and notices": ("wallets", "notices"),
+    "Agents built elsewhere": ("imports", "adopt", "otlp"),
+    "Numbers and pages": ("build", "shell", "prices", "exports", "serve", "up"),
+    "Assurance": ("review", "check", "assure", "sign", "waive", "cases", "log"),
+}
 
 PRODUCT_ERRORS = (IngestError, RunnerError, AppError)
 
@@ -110,8 +87,19 @@ def _root(
         os.environ["FLEETBOOK_HOME"] = str(workspace)
 
 
-for _module in COMMAND_MODULES:
-    import_module(_module).register(app)
+def _register(panel: str, module: str) -> None:
+    """Add the commands of a module under the panel's heading."""
+    known = len(app.registered_commands), len(app.registered_groups)
+    import_module(f"app.commands.{module}").register(app)
+    for command in app.registered_commands[known[0] :]:
+        command.rich_help_panel = panel
+    for group in app.registered_groups[known[1] :]:
+        group.rich_help_panel = panel
+
+
+for _panel, _modules in PANELS.items():
+    for _module in _modules:
+        _register(_panel, _module)
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ def lineage(
 def _converse(connection: duckdb.DuckDBPyConnection, csv: bool) -> None:
     import sys
 
-    import duckdb
+    from app.errors import QuestionError
 
     if sys.stdin.isatty():
         import readline  # noqa: F401  (imported for what it does to input(): history and editing)
@@ -81,7 +81,7 @@ def _converse(connection: duckdb.DuckDBPyConnection, csv: bool) -> None:
             continue
         try:
             _answer(connection, pending, csv)
-        except duckdb.Error as error:
+        except QuestionError as error:
             typer.echo(str(error), err=True)
         pending = ""
     typer.echo()

@@ -1,0 +1,191 @@
+"""What people do on the pages: ask for and decide a raise, decide a review, pause a schedule, ask who may."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.desk import Desk
+from app.live import money, needs, reviewing, rights, rota
+from app.review.quarters import Quarter
+from ingest.workspace import Workspace
+from runner.errors import AccessRefused
+from tests import pages_world
+from tests.pages_world import ANALYST, LEAD, MANAGERS
+from tests.test_pages_views import opened, texts
+
+SUPPORT, SALES = MANAGERS["support"], MANAGERS["sales"]
+WALLET = "team:sales:month"
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of the demo workspace that the test may change, served to the pages."""
+    copied = pages_world.copy(tmp_path / "own")
+    monkeypatch.delenv("FLEETBOOK_CONTROL_URL", raising=False)
+    monkeypatch.setenv("FLEETBOOK_HOME", str(copied.root))
+    return copied
+
+
+def quarter() -> Quarter:
+    """The quarter in which the history of the pages' world lies."""
+    return Quarter.of(dt.datetime.now(dt.UTC).date())
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click()
+    app.run()
+    assert not app.exception
+    return app
+
+
+def fill(app: AppTest, label: str, text: str) -> None:
+    next(field for field in app.text_input if field.label == label).set_value(text)
+
+
+def test_a_raise_is_asked_for_by_one_person_and_approved_by_another(own: Workspace) -> None:
+    desk = Desk.open(own)
+    before = {one.wallet_id: one.cap_usd for one in money.balances(desk, LEAD)}
+    app = opened("teams", SALES)
+    fill(app, "Reason for the raise", "the fair in December")
+    press(app, "Ask for this raise")
+    assert "waits for somebody else" in app.success[0].value
+    (asked,) = money.raises_seen(desk, SALES)
+    assert (asked.wallet_id.split(":")[1], asked.status, asked.can_decide) == ("sales", "waiting", False)
+    assert not [button for button in app.button if button.label == "Approve this raise"]
+    app = press(opened("teams", LEAD), "Approve this raise")
+    assert "is approved" in app.success[0].value
+    after = {one.wallet_id: one.cap_usd for one in money.balances(desk, LEAD)}
+    cap, raised = before[asked.wallet_id], after[asked.wallet_id]
+    assert cap is not None
+    assert raised == cap + asked.amount_usd
+
+
+def test_a_rejected_raise_needs_a_reason(own: Workspace) -> None:
+    desk = Desk.open(own)
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
+    money.ask_raise(desk, SALES, WALLET, money.Decimal(5), until, "more calls")
+    app = press(opened("teams", LEAD), "Reject this raise")
+    assert "a rejection needs a reason" in app.error[0].value
+    fill(app, "Reason for the decision", "not this month")
+    press(app, "Reject this raise")
+    assert [one.status for one in money.raises_seen(desk, LEAD)] == ["rejected"]
+
+
+def test_a_raise_of_another_teams_wallet_is_neither_seen_nor_asked_for(own: Workspace) -> None:
+    desk = Desk.open(own)
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
+    money.ask_raise(desk, SALES, WALLET, money.Decimal(5), until, "more calls")
+    assert money.raises_seen(desk, SUPPORT) == []
+    with pytest.raises(AccessRefused):
+        money.ask_raise(desk, SUPPORT, WALLET, money.Decimal(5), until, "theirs")
+
+
+def test_the_companys_total_is_the_sum_of_its_team_wallets(own: Workspace) -> None:
+    teams = [one for one in money.balances(Desk.open(own), LEAD) if one.wallet_kind == "team"]
+    app = opened("teams", LEAD)
+    total = sum(one.spent_usd for one in teams)
+    assert f"**{total:,.2f}\u00a0USD** spent" in app.markdown[1].value or any(
+        f"**{total:,.2f}\u00a0USD** spent" in markdown.value for markdown in app.markdown
+    )
+
+
+def test_a_review_is_decided_on_the_page_with_its_numbers(own: Workspace) -> None:
+    app = opened("review", LEAD, quarter=str(quarter()))
+    chosen = app.selectbox(key="filter_card").value
+    fill(app, "Reason for the decision", "the season is over")
+    next(box for box in app.selectbox if box.label == "Decision").set_value("keep")
+    press(app, "Decide")
+    assert "The log keeps it with its numbers" in app.success[0].value
+    (decided,) = reviewing.decisions(Desk.open(own), LEAD, quarter())
+    assert (decided.agent_id, decided.review_decision, decided.decided_by) == (chosen, "keep", LEAD)
+    assert f'"agent_id": "{chosen}"' in decided.snapshot
+    assert reviewing.decisions(Desk.open(own), _other_manager(own, chosen), quarter()) == []
+
+
+def _other_manager(own: Workspace, agent_id: str) -> str:
+    team = Desk.open(own).control.registry().agents[agent_id].team
+    return next(person for other, person in MANAGERS.items() if other != team)
+
+
+def test_who_may_not_decide_a_review_finds_no_form() -> None:
+    pytest.MonkeyPatch().setenv("FLEETBOOK_HOME", str(pages_world.demo().root))
+    app = opened("review", ANALYST, quarter=str(quarter()))
+    assert not app.exception
+    assert not [button for button in app.button if button.label == "Decide"]
+
+
+def test_a_threshold_changes_proposals_and_decides_nothing(own: Workspace) -> None:
+    app = opened("review", LEAD, quarter=str(quarter()))
+    next(field for field in app.number_input if field.label == "Runs needed to judge").set_value(1000)
+    app.run()
+    assert not app.exception
+    assert any("would change" in markdown.value for markdown in app.markdown)
+    assert reviewing.decisions(Desk.open(own), LEAD, quarter()) == []
+
+
+def test_a_schedule_is_paused_by_who_may_and_shown_locked_to_others(own: Workspace) -> None:
+    press(opened("schedules", SUPPORT), "Pause this schedule")
+    rows = {row.standing.schedule_id: row.standing.paused for row in rota.schedules(Desk.open(own), LEAD)}
+    assert rows == {
+        "finance-daily": False,
+        "marketing-daily": False,
+        "sales-daily": False,
+        "support-daily": True,
+    }
+    app = opened("schedules", ANALYST)
+    assert not [button for button in app.button if "this schedule" in button.label]
+    assert any("lock" in caption.value for caption in app.caption)
+
+
+def test_missed_slots_are_counted_on_the_page_and_on_home(own: Workspace) -> None:
+    desk = Desk.open(own)
+    now = dt.datetime.now(dt.UTC)
+    missed = needs.missed(desk, SUPPORT, now)
+    assert {one.schedule_id for one in missed} == {"support-daily"}
+    assert len(missed) == 3  # declared three days ago, one slot a day
+    told = "\n".join(texts(opened("home", SUPPORT)))
+    assert "3 scheduled runs missed in a week" in told
+
+
+@pytest.mark.parametrize(("person_id", "agent_id"), [(SUPPORT, "refund-agent"), (ANALYST, "refund-agent")])
+def test_the_page_answers_who_may_as_the_gate_does(person_id: str, agent_id: str, own: Workspace) -> None:
+    ruling = rights.answer(Desk.open(own), LEAD, person_id, "run_agent", agent_id)
+    app = opened("access", LEAD, who=person_id, which=agent_id)
+    box = app.success[0] if ruling.allowed else app.warning[0]
+    assert ruling.rule_id in box.value.replace("\\", "")
+    assert ruling.allowed == (person_id == SUPPORT)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda desk: rights.answer(desk, SALES, SUPPORT, "run_agent", None),
+        lambda desk: rights.answer(desk, SALES, SALES, "run_agent", "refund-agent"),
+        lambda desk: reviewing.impact(desk, SALES, "refund-agent"),
+    ],
+)
+def test_a_question_beyond_the_own_team_is_refused(ask: Callable[[Desk], object], own: Workspace) -> None:
+    with pytest.raises(AccessRefused):
+        ask(Desk.open(own))
+
+
+def test_home_names_what_waits_for_the_person(own: Workspace) -> None:
+    told = "\n".join(texts(opened("home", SUPPORT)))
+    assert "1 approval waits" in told
+    assert "1 for you to decide" in told
+    assert "1 approval waits" not in "\n".join(texts(opened("home", SALES)))
+
+
+def test_an_order_to_stop_is_told_to_whom_it_reaches(own: Workspace) -> None:
+    from runner.control import stops
+
+    desk = Desk.open(own)
+    stops.order_stop(desk.control, "agent", "refund-agent", LEAD, "prices are wrong")
+    assert [one.target_id for one in needs.stopped(desk, SUPPORT)] == ["refund-agent"]
+    assert needs.stopped(desk, SALES) == []
+    assert "1 order to stop stands" in "\n".join(texts(opened("home", SUPPORT)))

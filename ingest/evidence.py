@@ -126,11 +126,7 @@ def make_bundle(
     Raises EvidenceError when nothing in scope is sealed and signed, or the log differs from its newest
     checkpoint; SegmentError, OSError.
     """
-    if len(scope.parts) != 1:
-        raise EvidenceError("No evidence made: it is about one run, one agent or one month. Choose one.")
-    _ = scope.first_moment  # a month that is none is said before anything is looked for
-    if folder.exists() and any(folder.iterdir()):
-        raise EvidenceError(f"No evidence made: {folder} is not empty. Name a new folder.")
+    _require_one_scope_and_room(scope, folder)
     recover(workspace)
     with look(workspace) as view:
         note, checkpoint, vkey = _newest_checkpoint(workspace, view)
@@ -146,6 +142,7 @@ def make_bundle(
     payloads = _payloads(workspace, chosen, with_texts=with_texts)
     bodies = (json.loads(str(event["body"])) for event in events if event["is_in_scope"])
     unkept = sum(map(evidence_verify.is_unkept, bodies))
+    counts = {"event_count": proven, "unsigned_event_count": unsigned, "unkept_text_count": unkept}
     files = {
         "events.jsonl": _lines(events),
         "chains.jsonl": _lines(chains),
@@ -154,16 +151,7 @@ def make_bundle(
         "notary.vkey": f"{vkey}\n".encode(),
         "verify.py": Path(evidence_verify.__file__).read_bytes(),
     }
-    about = {
-        "format": "fleetbook-evidence/1",
-        "scope": scope.parts,
-        "made_at": rfc3339(clock()),
-        "event_count": proven,
-        "unsigned_event_count": unsigned,
-        "unkept_text_count": unkept,
-        "files": {name: sha256(content).hexdigest() for name, content in files.items()},
-    }
-    files["bundle.json"] = (json.dumps(about, indent=2) + "\n").encode()
+    files["bundle.json"] = _about(scope, clock(), counts, files)
     make_folder(folder)
     for name, content in files.items():
         write_file(folder / name, content)
@@ -176,6 +164,28 @@ def make_bundle(
         unsigned_count=unsigned,
         content_sha256=sha256(files["bundle.json"]).hexdigest(),
     )
+
+
+def _require_one_scope_and_room(scope: Scope, folder: Path) -> None:
+    if len(scope.parts) != 1:
+        raise EvidenceError("No evidence made: it is about one run, one agent or one month. Choose one.")
+    _ = scope.first_moment  # a month that is none is said before anything is looked for
+    if folder.exists() and any(folder.iterdir()):
+        raise EvidenceError(f"No evidence made: {folder} is not empty. Name a new folder.")
+
+
+def _about(
+    scope: Scope, made_at: dt.datetime, counts: Mapping[str, int], files: Mapping[str, bytes]
+) -> bytes:
+    """What the bundle is about, how many events it holds, and the digest of each of its files."""
+    about = {
+        "format": "fleetbook-evidence/1",
+        "scope": scope.parts,
+        "made_at": rfc3339(made_at),
+        **counts,
+        "files": {name: sha256(content).hexdigest() for name, content in files.items()},
+    }
+    return (json.dumps(about, indent=2) + "\n").encode()
 
 
 def _lines(rows: Iterable[Mapping[str, object]]) -> bytes:

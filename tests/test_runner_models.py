@@ -1,4 +1,4 @@
-"""Chains of models, streams, and what goes wrong on the way, over HTTP against a scripted server."""
+"""Chains of models and what goes wrong on the way, over HTTP against a scripted server."""
 
 from __future__ import annotations
 
@@ -9,96 +9,16 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-import sqlalchemy as sa
 
 from ingest.workspace import Workspace
-from runner.agent.loop import Outcome
-from runner.agent.progress import Progress, TurnDone, TurnText
 from runner.agent.session import Pacing
-from runner.control.plane import Control
 from runner.control.providers import PROVIDERS, check_model
-from runner.control.tables import holds, wallets
 from runner.errors import ModelUnusable, RunRefused
-from runner.worker import run_until_parked
-from tests.openai_stub import Answer, calls, fails, says, serving, streams
-from tests.runner_company import HASTY, Command, company, events, fleetbook, told
+from tests.model_world import CHAIN, COST, PRICES, SEARCH, SINGLE, World, endpoint
+from tests.openai_stub import Answer, calls, fails, says
+from tests.runner_company import company, events, fleetbook, told
 
-__all__ = ["fleetbook"]
-
-CHAIN = (
-    "model: sim:triage",
-    "model: openai-chat:tiny\n    fallback_models: [openai-chat:spare]",
-)
-# 1 and 10 USD per million tokens, the spare one at the double: 1,000 and 10,000 nano-USD a token.
-PRICES = (
-    "prices:\n",
-    "prices:\n"
-    "  - {model: tiny, input_usd_per_mtok: 1, output_usd_per_mtok: 10, version: p1}\n"
-    "  - {model: spare, input_usd_per_mtok: 2, output_usd_per_mtok: 20, version: p2}\n",
-)
-SINGLE = ("model: sim:triage", "model: openai-chat:tiny")
-SEARCH = ("call_1", "search_tickets", '{"query": "late", "limit": 2}')
-# Of an answer with the stub's usage of 100 tokens in and 20 out.
-COST = 100 * 1_000 + 20 * 10_000
-
-
-@pytest.fixture(autouse=True)
-def _endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "any-word")
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-
-
-class World:
-    """A company whose triage agent talks to the stub: asks, and what the log and the wallet say after it."""
-
-    def __init__(self, workspace: Workspace, *changes: tuple[str, str]) -> None:
-        self.workspace = workspace
-        self.control: Control = company(workspace, *changes)
-        self.heard: list[Progress] = []
-        self.outcome: Outcome | None = None
-
-    def ask(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        *script: Answer,
-        pacing: Pacing = HASTY,
-        is_streaming: bool = False,
-    ) -> list[dict[str, object]]:
-        """Play one run against the scripted answers; returns the requests that the server got."""
-        with serving(*script) as stub:
-            monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
-            run_id = self.control.request_run("triage-agent", "What is open?", "jon-vass")
-            self.outcome = run_until_parked(
-                self.control, run_id, pacing=pacing, watch=self.heard.append, is_streaming=is_streaming
-            )
-        self.control.close()
-        return stub.requests
-
-    @property
-    def ended(self) -> Outcome:
-        """The outcome of the run, which has ended."""
-        assert self.outcome is not None
-        return self.outcome
-
-    def finished(self, *columns: str) -> list[tuple[object, ...]]:
-        """These columns of every turn_finished."""
-        found = events(self.workspace, self.ended.run_id, "turn_finished")
-        return [tuple(event.get(column) for column in columns) for event in found]
-
-    def holds_charged(self) -> list[int]:
-        """What was held for each attempt."""
-        return [int(str(held)) for (held,) in self.finished("hold_nano_usd")]
-
-    def wallet(self) -> tuple[int, int]:
-        """Spent and held of the team's wallet; no hold may be left open."""
-        with self.control.store.read() as connection:
-            assert connection.execute(sa.select(holds)).all() == []
-            this = wallets.c.wallet_id == "team:support:month"
-            row = connection.execute(sa.select(wallets).where(this)).one()
-        return row.spent_nano_usd, row.held_nano_usd
-
-
-# The chain
+__all__ = ["endpoint", "fleetbook"]
 
 
 def test_when_a_model_keeps_failing_the_next_one_answers_at_its_own_price(
@@ -273,83 +193,6 @@ def test_a_tool_call_cut_in_its_arguments_is_never_executed(
 
 
 # Streams
-
-
-def test_text_is_told_as_it_arrives_and_the_turn_is_settled_as_any_other(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(workspace, SINGLE, PRICES)
-    script = (
-        streams("Let me ", "look.", tool_calls=(SEARCH,), finish_reason="tool_calls"),
-        streams("Two ", "are ", "open."),
-    )
-    requests = world.ask(monkeypatch, *script, is_streaming=True)
-    assert (world.ended.end_state, world.ended.answer) == ("completed", "Two are open.")
-    assert all(request["stream_options"] == {"include_usage": True} for request in requests)
-    pieces = [(one.turn_index, one.text) for one in world.heard if isinstance(one, TurnText)]
-    assert pieces == [(0, "Let me "), (0, "look."), (1, "Two "), (1, "are "), (1, "open.")]
-    assert [one.text for one in world.heard if isinstance(one, TurnDone)] == ["Let me look.", "Two are open."]
-    assert (
-        world.finished("input_tokens", "output_tokens", "list_cost_nano_usd", "served_model")
-        == [(100, 20, COST, "tiny-served")] * 2
-    )
-    assert world.wallet() == (2 * COST, 0)
-    (call,) = events(workspace, world.ended.run_id, "tool_call_finished")
-    assert call["tool_outcome"] == "succeeded"
-
-
-def test_a_stream_that_breaks_off_may_have_been_billed_and_is_tried_again(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(workspace, SINGLE, PRICES)
-    script = (streams("Two are", is_cut=True), streams("Two are open."))
-    world.ask(monkeypatch, *script, is_streaming=True)
-    assert world.ended.answer == "Two are open."
-    assert world.finished("attempt", "error_type", "list_cost_nano_usd") == [
-        (1, "ModelConnectionError", None),
-        (2, None, COST),
-    ]
-    assert world.wallet() == (world.holds_charged()[0] + COST, 0)
-
-
-def test_a_stream_that_stands_still_is_given_up_on(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(workspace, SINGLE, PRICES)
-    script = (streams("Two", " are", hang_s=30), streams("Done."))
-    hasty = Pacing(backoff_s=(0.0,), attempt_timeout_s=1.0)
-    world.ask(monkeypatch, *script, is_streaming=True, pacing=hasty)
-    assert world.finished("error_type") == [("ModelRequestTimeout",), (None,)]
-    assert world.wallet() == (world.holds_charged()[0] + COST, 0)
-
-
-def test_a_stream_without_usage_is_charged_at_its_hold(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(workspace, SINGLE, PRICES)
-    world.ask(monkeypatch, streams("Done.", usage=False), is_streaming=True)
-    assert world.ended.end_state == "completed"
-    assert world.finished("list_cost_nano_usd", "input_tokens") == [(None, None)]
-    assert world.wallet() == (world.holds_charged()[0], 0)
-
-
-@pytest.mark.parametrize("option", [(), ("--no-stream",)], ids=["streamed", "whole"])
-def test_the_command_shows_the_same_text_streamed_and_whole(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, fleetbook: Command, option: tuple[str, ...]
-) -> None:
-    company(workspace, SINGLE, PRICES).close()
-    with serving(
-        says("Two [bold]are[/bold] open.") if option else streams("Two [bold]", "are[/bold] open.")
-    ) as stub:
-        monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
-        code, out, _ = fleetbook("run", "triage-agent", "What is open?", "--as", "jon-vass", *option)
-    assert code == 0
-    assert stub.requests[0].get("stream", False) is (not option)
-    assert out.count("Two [bold]are[/bold] open.\n") == 1
-    assert "100 in, 20 out · 0.0003000 USD" in out
-
-
-# Providers
 
 
 def test_every_provider_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

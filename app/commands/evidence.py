@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ingest.evidence import Bundle, Scope
+    from ingest.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -28,15 +32,24 @@ def evidence(
     Ends with 1 when events that are not signed yet, or texts whose key is not at hand, were left out.
     """
     from app.commands.log_keep import require_keeper
-    from ingest.contract import new_event_id
     from ingest.evidence import Scope, make_bundle
-    from ingest.log.writer import LogWriter, utc_now
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
     require_keeper(workspace, person, "No evidence made")
     scope = Scope(run_id=run, agent_id=agent, month=month)
     bundle = make_bundle(workspace, scope, out, with_texts=not without_texts)
+    _record(workspace, person, scope, bundle)
+    _tell(bundle)
+    if bundle.locked_count or bundle.unsigned_count:
+        raise typer.Exit(1)
+
+
+def _record(workspace: Workspace, person_id: str, scope: Scope, bundle: Bundle) -> None:
+    """The event that tells who took what out."""
+    from ingest.contract import new_event_id
+    from ingest.log.writer import LogWriter, utc_now
+
     now = utc_now()
     with LogWriter(workspace, recorded_via="app", process_name="fleetbook evidence") as writer:
         event_id = new_event_id(now)
@@ -46,8 +59,8 @@ def evidence(
                     "event_id": event_id,
                     "event_type": "export_created",
                     "occurred_at": now,
-                    "actor_id": person,
-                    "person_id": person,
+                    "actor_id": person_id,
+                    "person_id": person_id,
                     "export_id": event_id,
                     "export_format": "evidence",
                     "row_count": bundle.event_count,
@@ -56,6 +69,9 @@ def evidence(
                 }
             ]
         )
+
+
+def _tell(bundle: Bundle) -> None:
     typer.echo(f"{bundle.folder}: {bundle.event_count:,} events, {bundle.text_count:,} texts, with proofs.")
     if bundle.unkept_count:
         typer.echo(f"{bundle.unkept_count:,} events had a text that was not kept, as declared.")
@@ -72,8 +88,6 @@ def evidence(
             "run `fleetbook notarise` and make the evidence again.",
             err=True,
         )
-    if bundle.locked_count or bundle.unsigned_count:
-        raise typer.Exit(1)
 
 
 def _canonical(parts: dict[str, str]) -> str:

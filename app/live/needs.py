@@ -12,6 +12,7 @@ from runner.control import lifecycle, stops
 from runner.control.access import Target
 from runner.control.registry import Registry
 from runner.control.stops import Order
+from runner.control.version_approval import waiting_versions
 
 _DUE_WITHIN = dt.timedelta(days=14)
 _MISSED_WITHIN = dt.timedelta(days=7)
@@ -73,6 +74,15 @@ def due(desk: Desk, person_id: str, today: dt.date) -> list[Due]:
         if by is not None and by <= today + _DUE_WITHIN:
             found.append(Due(agent_id=name, agent_name=agent.name, review_by=by, is_over=by < today))
     return sorted(found, key=lambda one: (one.review_by, one.agent_id))
+
+
+def unapproved(desk: Desk, person_id: str) -> list[str]:
+    """Names of agents at work whose newest version waits for a second person, within the person's reach."""
+    registry = desk.control.registry()
+    with desk.control.store.read() as connection:
+        waiting = {agent_id for agent_id, _ in waiting_versions(connection)}
+    at_work = _at_work(desk, registry, person_id)
+    return [registry.agents[name].name for name in at_work if name in waiting]
 
 
 def stopped(desk: Desk, person_id: str) -> list[Stopped]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import polars as pl
 import streamlit as st
 
+from app.errors import PRODUCT_ERRORS
 from app.labels import UNKNOWN, ago, clock, md_escape, money, plural, share
-from app.live import health
+from app.live import compliance, health
 from app.live import needs as live
-from app.live.money import Balance, balances
+from app.live.money import Balance, balances, raises_seen
 from app.views._parts import reviewed
-from app.views._parts.page import Page, current
+from app.views._parts.page import Page, current, empty
 from app.views._parts.wallets import wallet_name
 
 REFRESH_S = 15
@@ -38,10 +39,13 @@ class Need:
 @st.fragment(run_every=REFRESH_S)
 def show_needs() -> None:
     """The cards, and below them how fresh and how well signed everything is."""
-    page = current()
-    now = dt.datetime.now(dt.UTC)
-    found = [need for ask in (*_LIVE, *_BUILT) if _is_askable(page, ask) for need in ask(page, now)]
-    if not found:
+    page, now = current(), dt.datetime.now(dt.UTC)
+    found, problems = _gathered(page, now)
+    for problem in problems:
+        st.error(problem, icon=":material/error:")
+    if not page.shows_live:
+        empty("What waits in this workspace is demo data. Choose Demo under Rows to see it.")
+    elif not found and not problems:
         st.success(
             "Nothing waits: no approval, no wallet near its end, no agent without owner, nothing missed.",
             icon=":material/check:",
@@ -51,6 +55,19 @@ def show_needs() -> None:
             with column, st.container(border=True, height="stretch", gap="xsmall"):
                 _card(need)
     st.caption(_proof(page, now))
+
+
+def _gathered(page: Page, now: dt.datetime) -> tuple[list[Need], list[str]]:
+    """What waits, and what could not be asked: that is not nothing."""
+    found: list[Need] = []
+    problems: list[str] = []
+    for ask in (*_LIVE, *_BUILT):
+        if _is_askable(page, ask):
+            try:
+                found.extend(ask(page, now))
+            except PRODUCT_ERRORS as error:
+                problems.append(md_escape(error))
+    return found, problems
 
 
 def _card(need: Need) -> None:
@@ -147,6 +164,53 @@ def _owners(page: Page, now: dt.datetime) -> Iterator[Need]:
         )
 
 
+def _versions(page: Page, now: dt.datetime) -> Iterator[Need]:
+    names = live.unapproved(page.desk, page.person.person_id)
+    if names:
+        yield Need(
+            icon=":material/new_releases:",
+            headline=plural(
+                len(names), "version waits for a second person", "versions wait for a second person"
+            ),
+            detail=f"{_named(names)} · `fleetbook agents approve-version` puts it in force",
+            view="views/agents.py",
+            label="Open the agents",
+        )
+
+
+def _raises(page: Page, now: dt.datetime) -> Iterator[Need]:
+    waiting = [one for one in raises_seen(page.desk, page.person.person_id) if one.status == "waiting"]
+    if waiting:
+        mine = sum(one.can_decide for one in waiting)
+        yield Need(
+            icon=":material/add_card:",
+            headline=plural(len(waiting), "raise waits", "raises wait"),
+            detail=f"{money(sum(one.amount_usd for one in waiting))} asked for · {mine} for you to decide",
+            view="views/teams.py",
+            label="Decide" if mine else "Look",
+        )
+
+
+def _checks(page: Page, now: dt.datetime) -> Iterator[Need]:
+    months = compliance.months(page.desk)
+    if not months:
+        return
+    newest = max(months)
+    found = compliance.month_of(page.desk, page.person.person_id, newest, page.scope.team_ids)
+    if found is None or found.is_demo != page.is_demo:
+        return
+    still_open = [one for one in found.checks if one.is_finding and one.is_case_open]
+    if still_open or not found.is_signed:
+        over = sum(one.is_overdue for one in still_open)
+        yield Need(
+            icon=":material/verified_user:",
+            headline=f"{newest:%B} check: {plural(len(still_open), 'finding')} open",
+            detail=f"{over} overdue · {'signed' if found.is_signed else 'not signed yet'}",
+            view="views/compliance.py",
+            label="Open the month",
+        )
+
+
 def _missed(page: Page, now: dt.datetime) -> Iterator[Need]:
     slots = live.missed(page.desk, page.person.person_id, now)
     if slots:
@@ -216,8 +280,8 @@ def _proof(page: Page, now: dt.datetime) -> str:
 
 
 _Asking = Callable[[Page, dt.datetime], Iterator[Need]]
-_LIVE: tuple[_Asking, ...] = (_approvals, _wallets, _stops, _owners, _missed)
-_BUILT: tuple[_Asking, ...] = (_unregistered, _review)
+_LIVE: tuple[_Asking, ...] = (_approvals, _wallets, _raises, _stops, _versions, _owners, _missed)
+_BUILT: tuple[_Asking, ...] = (_checks, _unregistered, _review)
 
 
 def _is_askable(page: Page, ask: _Asking) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ from runner.control.waivers import Waiver
 TEMPLATE = Path(__file__).with_name("report.typ")
 FAMILIES = ("INT", "REC", "HITL", "GOV", "INC", "RET", "ACC", "META")
 SHOWN_FINDINGS = 12
+# What the report's font has; PDF/A refuses a character without a glyph, and names may hold any.
+_NO_GLYPH = re.compile(
+    r"[^ -~\u00a0-\u024f\u0370-\u03ff\u0400-\u045f\u2010-\u2026\u2030-\u203a\u20ac\u2190-\u2193\u2212]"
+)
 _REVIEWER_CHECKS = ("HITL-05", "HITL-06", "HITL-10", "HITL-12")
 _TOLD: Mapping[Status, str] = {
     "FAIL": "failed",
@@ -172,13 +177,25 @@ def pdf(told: Mapping[str, object], month: dt.date) -> bytes:
         format="pdf",
         root=str(TEMPLATE.parent),
         ignore_system_fonts=True,
-        sys_inputs={"report": json.dumps(told, ensure_ascii=False)},
+        sys_inputs={"report": json.dumps(_with_glyphs(told), ensure_ascii=False)},
         pdf_standards=["a-3b"],
         timestamp=int(end.timestamp()),
     )
     if not isinstance(made, bytes):  # several pages come as a list in other formats only
         raise TypeError("the report is not one PDF")
     return made
+
+
+def _with_glyphs(told: object) -> object:
+    """``told`` with each character that the font lacks as its number; the data files hold it as it is."""
+    if isinstance(told, str):
+        spaced = " ".join(told.split())
+        return _NO_GLYPH.sub(lambda found: f"[U+{ord(found[0]):04X}]", spaced)
+    if isinstance(told, Mapping):
+        return {name: _with_glyphs(value) for name, value in told.items()}
+    if isinstance(told, list | tuple):
+        return [_with_glyphs(value) for value in told]
+    return told
 
 
 def _reviewers(tables: Tables, agent_id: str, checks: tuple[str, ...] = _REVIEWER_CHECKS) -> dict[str, bool]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from runner.agent.chain import Endpoints
+from runner.agent.flushing import Flusher
 from runner.agent.govern import Built, build_agent
 from runner.agent.loop import Outcome, play
 from runner.agent.progress import Watch, nobody
@@ -44,6 +45,7 @@ class Worker:
         self._named: set[str] = set()
         self._endpoints = Endpoints()
         self._halting = Halting(control)
+        self._flusher = Flusher(control.relay)
 
     async def __aenter__(self) -> Worker:
         return self
@@ -142,6 +144,7 @@ class Worker:
             links=self._endpoints.chain(control, registry, version.frozen.models),
             bindings=built.bindings,
             servers=self._toolbox.servers,
+            flusher=self._flusher,
             watch=self._watch,
             pacing=self._pacing,
             is_streaming=self._is_streaming,

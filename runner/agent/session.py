@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
 
 from runner.agent.chain import Link
+from runner.agent.flushing import Flusher
 from runner.agent.mcp_client import ToolServers
 from runner.agent.progress import Progress, Watch
 from runner.agent.tools import ArgumentCheck
@@ -67,6 +68,7 @@ class Session:
     links: tuple[Link, ...]
     bindings: Mapping[str, ArgumentCheck]
     servers: ToolServers
+    flusher: Flusher
     watch: Watch
     pacing: Pacing
     is_streaming: bool = False
@@ -150,7 +152,7 @@ class Session:
 
     async def flush(self) -> None:
         """Make every event so far durable in the log. Raises RelayError."""
-        await asyncio.to_thread(self.control.relay.flush)
+        await self.flusher.flush()
 
     def tell(self, progress: Progress) -> None:
         """Tell whoever watches."""

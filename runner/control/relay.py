@@ -128,7 +128,8 @@ class Relay:
         except IngestError as error:
             self._give_up(writer)
             raise RelayError(f"Events not relayed: {error}") from error
-        with self._store.write() as tx:
+        # Undone by a power cut, the rows are in doubt, and looked up in the log.
+        with self._store.write(is_durable=False) as tx:
             rows = [{"row": row.outbox_id} for row in (*doubtful, *fresh)]
             if rows:
                 _DROP.many(tx.sql, rows)

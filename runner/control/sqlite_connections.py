@@ -42,13 +42,15 @@ class Idle:
 
 
 @contextmanager
-def transaction(connection: Connection, begin: str) -> Iterator[None]:
+def transaction(connection: Connection, begin: str, *, is_durable: bool = True) -> Iterator[None]:
     """A transaction of the kind ``begin``: commits at the end of the block, rolls back when it raises.
 
     ``BEGIN IMMEDIATE`` takes the write lock at once: no upgrade in the middle that fails with "database is
-    locked".
+    locked". Without ``is_durable`` the commit reaches the disk with the next one that is.
     """
     driver = driver_of(connection)
+    if not is_durable:
+        driver.execute("PRAGMA synchronous=NORMAL")
     driver.execute(begin)
     try:
         yield
@@ -57,5 +59,7 @@ def transaction(connection: Connection, begin: str) -> Iterator[None]:
         driver.rollback()
         raise
     finally:
+        if not is_durable:
+            driver.execute("PRAGMA synchronous=FULL")
         if connection.in_transaction():
             connection.rollback()  # SQLAlchemy's own mark of a transaction; SQLite's is over

@@ -206,9 +206,12 @@ class Store:
         return self._engine.dialect.name == "sqlite"
 
     @contextmanager
-    def write(self, recorded_via: str | None = None) -> Iterator[Transaction]:
-        """A write transaction; commits at the end of the block, rolls back when the block raises."""
-        with self._queue(), self._begin("BEGIN IMMEDIATE") as connection:
+    def write(self, recorded_via: str | None = None, *, is_durable: bool = True) -> Iterator[Transaction]:
+        """A write transaction; commits at the end of the block, rolls back when the block raises.
+
+        Without ``is_durable`` a power cut may undo it, and nothing else does.
+        """
+        with self._queue(), self._begin("BEGIN IMMEDIATE", is_durable=is_durable) as connection:
             transaction = Transaction(
                 connection, self.clock(), recorded_via or self._recorded_via, self._is_demo, self._unkept
             )
@@ -230,10 +233,13 @@ class Store:
             return statement.first(connection, values)
 
     @contextmanager
-    def _begin(self, sqlite_begin: str) -> Iterator[Connection]:
+    def _begin(self, sqlite_begin: str, *, is_durable: bool = True) -> Iterator[Connection]:
         """A transaction; on SQLite of the kind that ``sqlite_begin`` says."""
         if self.is_blocking_cheap:
-            with self._idle.one() as connection, transaction(connection, sqlite_begin):
+            with (
+                self._idle.one() as connection,
+                transaction(connection, sqlite_begin, is_durable=is_durable),
+            ):
                 yield connection
         else:
             engine = self._reading if sqlite_begin == "BEGIN" else self._engine

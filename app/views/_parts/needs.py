@@ -199,12 +199,13 @@ def _checks(page: Page, now: dt.datetime) -> Iterator[Need]:
     found = compliance.month_of(page.desk, page.person.person_id, newest, page.scope.team_ids)
     if found is None or found.is_demo != page.is_demo:
         return
-    still_open = [one for one in found.checks if one.is_finding and one.is_case_open]
+    still_open = [one for one in found.checks if one.is_finding and (one.is_case_open or not one.case_id)]
     if still_open or not found.is_signed:
         over = sum(one.is_overdue for one in still_open)
         yield Need(
             icon=":material/verified_user:",
-            headline=f"{newest:%B} check: {plural(len(still_open), 'finding')} open",
+            headline=f"{newest:%B} check: "
+            + (f"{plural(len(still_open), 'finding')} open" if still_open else "ready to sign"),
             detail=f"{over} overdue · {'signed' if found.is_signed else 'not signed yet'}",
             view="views/compliance.py",
             label="Open the month",

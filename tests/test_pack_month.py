@@ -223,7 +223,7 @@ def opened(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, person_id: str
 
 def said(app: AppTest) -> str:
     shown = (app.markdown, app.caption, app.warning, app.success, app.subheader)
-    return "\n".join(str(one.value) for kind in shown for one in kind)
+    return "\n".join(str(one.value) for kind in shown for one in kind).replace("\\", "")
 
 
 def test_the_page_says_whether_the_month_can_be_signed_to_who_may_and_who_may_not(

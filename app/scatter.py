@@ -99,6 +99,6 @@ def month_grid(
         )
     )
     figure.update_layout(hovermode="closest")
-    figure.update_xaxes(showgrid=False, dtick=1, side="top")
+    figure.update_xaxes(showgrid=False, nticks=12, tickangle=0, side="top")
     figure.update_yaxes(showgrid=False, type="category", autorange="reversed")
     return figure

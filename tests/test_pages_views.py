@@ -155,7 +155,8 @@ def strangers(told: str, team: str, workspace: Workspace) -> list[str]:
     agents = lead.query("agents", is_demo=True).filter(lead.query("agents", is_demo=True)["team_id"] != team)
     names = {str(name) for column in ("agent_id", "agent_name") for name in agents[column].drop_nulls()}
     names |= {other for other in place.desk.teams() if other != team}
-    for words in ("platform lead", "by finance, sales and support"):  # a role, and an own agent's expected use
+    # A role, and what an own agent is expected to be used for.
+    for words in ("platform lead", "by finance, sales and support"):
         told = told.replace(words, "")
     return sorted(name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", told))
 

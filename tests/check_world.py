@@ -1,7 +1,7 @@
 """Two small logs for the monthly check of October 2026, written event by event through the log writer.
 
-``clean`` has something for every check to look at and nothing to find. ``seeded`` is the same company with one
-violation per check; the id of what breaks a check begins with ``seed-`` and the check's id.
+``clean`` has something for every check to look at and nothing to find. :mod:`tests.check_seeds` is the same
+company with one violation per check; the id of what breaks a check holds ``seed-`` and the check's id.
 """
 
 from __future__ import annotations
@@ -36,9 +36,13 @@ class Story:
 
     def tell(self, event_type: str, moment: dt.datetime, **columns: Value) -> None:
         """One event; columns that are None are left out."""
+        self.events.append((moment, self.event(event_type, moment, columns)))
+
+    @staticmethod
+    def event(event_type: str, moment: dt.datetime, columns: dict[str, Value]) -> dict[str, Value]:
+        """One event as the log takes it."""
         known = {name: value for name, value in columns.items() if value is not None}
-        row = {"event_id": new_event_id(moment), "event_type": event_type, "occurred_at": moment}
-        self.events.append((moment, {**row, **known}))
+        return {"event_id": new_event_id(moment), "event_type": event_type, "occurred_at": moment, **known}
 
     def write(self, workspace: Workspace) -> None:
         """Write everything into ``workspace`` and sign it."""
@@ -77,9 +81,9 @@ class Story:
     def agent(self, agent_id: str, risk: str = "minimal", **other: Value) -> None:
         """Declare an agent as it should be; ``other`` is what differs."""
         told: dict[str, Value] = {
-            "team_id": "support", "agent_version": 1, "version_hash": f"hash-{agent_id}", "agent_name": agent_id,
-            "purpose": "Tested.", "risk_class": risk, "owner_id": "mara", "author_id": "ann",
-            "risk_review_by": at("12-31 00:00"), "requested_model": "gpt-4.1", **other,
+            "team_id": "support", "agent_version": 1, "version_hash": f"hash-{agent_id}",
+            "agent_name": agent_id, "purpose": "Tested.", "risk_class": risk, "owner_id": "mara",
+            "author_id": "ann", "risk_review_by": at("12-31 00:00"), "requested_model": "gpt-4.1", **other,
         }  # fmt: skip
         approver = told.pop("approver", "mara")
         rule = told.pop("rule", "ask-first")
@@ -170,8 +174,8 @@ class Run:
         for _ in range(uses if approval and outcome == "succeeded" else 0):
             self.tell("approval_consumed", approval_id=approval, arguments_digest="d1", call_index=self.calls)
         self.tell(
-            "tool_call_finished", call_index=self.calls, tool_name="pay", called_by="agent", tool_outcome=outcome,
-            approval_id=approval, arguments_digest=digest,
+            "tool_call_finished", call_index=self.calls, tool_name="pay", called_by="agent",
+            tool_outcome=outcome, approval_id=approval, arguments_digest=digest,
         )  # fmt: skip
         self.calls += 1
 
@@ -200,8 +204,8 @@ def company() -> Story:
     story.grant("team_manager", "run_agent", "managers-run")
     story.grant("team_manager", "decide_approval", "role:team_manager")
     story.tell(
-        "budget_set", at("02-01 08:00"), wallet_id="team:support:month", wallet_kind="team", wallet_window="month",
-        team_id="support", cap_nano_usd=10_000 * CENT, is_unlimited=False,
+        "budget_set", at("02-01 08:00"), wallet_id="team:support:month", wallet_kind="team",
+        wallet_window="month", team_id="support", cap_nano_usd=10_000 * CENT, is_unlimited=False,
     )  # fmt: skip
     story.agent("scanner", "high", risk_reasons="annex_iii_1a;affects_people")
     story.agent("payer", "high", risk_reasons="moves_money")
@@ -264,21 +268,23 @@ def _assured(story: Story) -> None:
 def clean(root: Path) -> Workspace:
     """The company in which nothing is to be found."""
     story = company()
-    _sign(story, "2026-09")
+    sign(story, "2026-09", at("10-02 08:00"))
     story.tell(
         "restore_drilled", at("10-25 08:00"), person_id="helena", is_good=True, reason="Roots are equal."
     )
-    return _workspace(root, story)
+    return written(root, story)
 
 
-def _sign(story: Story, month: str) -> None:
+def sign(story: Story, month: str, moment: dt.datetime) -> None:
+    """The report of ``month`` is signed."""
     story.tell(
-        "report_signed", at("10-02 08:00"), check_month=month, content_sha256="ab", person_id="helena",
-        reason="Signed.", is_second_signature=False,
+        "report_signed", moment, check_month=month, content_sha256="ab", person_id="helena", reason="Signed.",
+        is_second_signature=False,
     )  # fmt: skip
 
 
-def _workspace(root: Path, story: Story) -> Workspace:
+def written(root: Path, story: Story) -> Workspace:
+    """A workspace that holds ``story``."""
     workspace = Workspace.create(root)
     workspace.registry_file.write_text(REGISTRY, encoding="utf-8")
     story.write(workspace)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from app import identity
-from app.build import AS_OF, PROJECT, build, company_time_zone
+from app.build import PROJECT, build, company_time_zone
 from app.checks.catalogue import catalogue
 from app.checks.decide import Evidence, Found, decide
 from app.checks.integrity import LogFacts, inspect_log
@@ -22,7 +22,7 @@ from app.checks.results import Answer, Result
 from app.checks.waivers import unwaived, waivers_in_force
 from app.errors import CheckError
 from app.questions.scope import Scope
-from app.warehouse import POINTER, Scoped, Warehouse
+from app.warehouse import Scoped, Warehouse
 from ingest.reader import rows_where
 from ingest.workspace import Workspace
 from runner.control.months import month_text
@@ -82,7 +82,7 @@ def check_month(
     """
     end = month_end(workspace, month)
     say("Verifying the log")
-    facts = inspect_log(workspace, end, parameters(workspace)["max_retention_days"])
+    facts = _verified(workspace, end)
     say(f"Building the tables as the log stood at {end:%Y-%m-%d %H:%M} UTC")
     generation = build(workspace, project=project, recorded_before=end)
     warehouse = Warehouse.at(generation.path)
@@ -103,14 +103,14 @@ def check_month(
     return Monthly(answer=answer, scoped=scoped, notes=facts.notes)
 
 
-def tables_of(workspace: Workspace, month: dt.date) -> Warehouse | None:
-    """The tables that the last check was decided on, None where it was of another month."""
-    pointer = workspace.build_dir / AS_OF / POINTER
-    if not pointer.is_symlink():
-        return None
-    warehouse = Warehouse.at(pointer.resolve())
-    until = warehouse.data_until
-    return warehouse if until is None or until < month_end(workspace, month) else None
+def _verified(workspace: Workspace, end: dt.datetime) -> LogFacts:
+    try:
+        return inspect_log(workspace, end, parameters(workspace)["max_retention_days"])
+    except OSError as error:
+        raise CheckError(
+            f"Not checked: the log in {workspace.root} cannot be read ({type(error).__name__}: {error}). "
+            "Correct its permissions or restore it, then check again; nothing is known until then."
+        ) from error
 
 
 def _decided(

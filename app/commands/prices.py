@@ -1,18 +1,23 @@
-"""``fleetbook prices``: which list prices are in use, from where and of when."""
+"""``fleetbook prices`` and ``fleetbook reprice``: list prices in use, and past calls at these prices."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    import polars as pl
+
 
 def register(app: typer.Typer) -> None:
-    """Add ``prices`` to the command line."""
+    """Add ``prices`` and ``reprice`` to the command line."""
     app.command("prices")(prices)
+    app.command("reprice")(reprice)
 
 
 def prices() -> None:
@@ -58,6 +63,73 @@ def prices() -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def reprice(
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write each call to this Parquet file.")
+    ] = None,
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--real", help="Which rows; demo in a demo workspace.")
+    ] = None,
+) -> None:
+    """What the calls since a day would have cost at the prices in use now, beside what was recorded.
+
+    Nothing recorded changes: wallets, reports and the log keep the cost of the day. Calls that are unknown
+    then or now are counted, not added.
+    """
+    from app.errors import WarehouseError
+    from app.reprice import by_model, restated
+    from app.warehouse import Warehouse
+    from ingest.workspace import Workspace, home
+    from runner.control.registry_file import load_registry
+
+    try:
+        day = dt.date.fromisoformat(first)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{first!r} is no day; write it as YYYY-MM-DD.", param_hint="--from"
+        ) from error
+    workspace = Workspace.open(home())
+    warehouse = Warehouse.current(workspace)
+    if warehouse is None:
+        raise WarehouseError(
+            f"Nothing to price again: {workspace.root} has no build. Run `fleetbook build` first."
+        )
+    registry = load_registry(workspace.registry_file)
+    is_demo = workspace.is_demo if demo is None else demo
+    rows = restated(warehouse, registry.prices, first_date=day, is_demo=is_demo)
+    _show_restated(by_model(rows))
+    typer.echo(
+        f"{rows.height:,} calls since {day}, build {warehouse.build_id}. Recorded costs stay as they are."
+    )
+    if out is not None:
+        rows.write_parquet(out, compression="zstd")
+        typer.echo(f"Each call: {out}")
+
+
+def _show_restated(models: pl.DataFrame) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    headings = (
+        "provider",
+        "model",
+        "calls",
+        "not compared",
+        "recorded USD",
+        "restated USD",
+        "difference USD",
+    )
+    table = Table(*headings, box=None, pad_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for provider, model, *numbers in models.iter_rows():
+        counts = [f"{count:,}" for count in numbers[:2]]
+        money = ["–" if usd is None else f"{usd:,.2f}" for usd in numbers[2:]]
+        table.add_row(str(provider), str(model), *counts, *money)
+    Console().print(table)
 
 
 def _usd(price: Decimal | None) -> str:

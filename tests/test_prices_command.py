@@ -1,0 +1,90 @@
+"""Prices in use, and what they make of past calls: beside what was recorded, never over it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import polars as pl
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.reprice import by_model, restated
+from ingest.workspace import Workspace
+from runner.control.price_sheet import price_sheet
+from runner.control.registry import Price
+from tests.runner_company import registry, registry_text
+from tests.warehouse_world import world
+
+
+def test_restated_cost_stands_beside_the_recorded_one() -> None:
+    warehouse = world().warehouse
+    turns = warehouse.fetch("select * from main.fct_turns where is_finished and not is_demo", {})
+    model = str(turns["requested_model"].drop_nulls()[0])
+    price = Price(
+        model=model, input_usd_per_mtok=Decimal(1000), output_usd_per_mtok=Decimal(0), version="new"
+    )
+    rows = restated(warehouse, (price,), first_date=dt.date(2026, 1, 1), is_demo=False)
+    assert rows.height == turns.height
+    told = {f"{t['run_id']}/{t['turn_index']}/{t['attempt']}": t for t in turns.iter_rows(named=True)}
+    for row in rows.iter_rows(named=True):
+        turn = told[row["charge_id"]]
+        assert row["recorded_list_cost_usd"] == turn["list_cost_usd"]
+        if turn["requested_model"] == model and None not in (turn["input_tokens"], turn["output_tokens"]):
+            assert row["restated_list_cost_usd"] == Decimal(turn["input_tokens"]) / 1000
+            assert row["restated_price_version"] == "new"
+    assert rows["restated_list_cost_usd"].null_count() < rows.height
+    later = restated(warehouse, (price,), first_date=dt.date(2026, 12, 1), is_demo=False)
+    assert later.is_empty()
+
+
+def test_only_what_is_known_both_times_is_compared() -> None:
+    money = pl.Decimal(18, 9)
+    rows = pl.DataFrame(
+        {
+            "provider_name": ["p"] * 3,
+            "model_name": ["m"] * 3,
+            "recorded_list_cost_usd": [Decimal(1), Decimal(2), None],
+            "restated_list_cost_usd": [Decimal(3), None, Decimal(5)],
+        },
+        schema_overrides={"recorded_list_cost_usd": money, "restated_list_cost_usd": money},
+    )
+    assert by_model(rows).row(0) == ("p", "m", 3, 2, Decimal(1), Decimal(3), Decimal(2))
+
+
+def test_nothing_known_is_no_zero() -> None:
+    money = pl.Decimal(18, 9)
+    row = {"provider_name": ["p"], "model_name": ["m"], "recorded_list_cost_usd": [None]}
+    rows = pl.DataFrame(
+        {**row, "restated_list_cost_usd": [Decimal(5)]},
+        schema_overrides={"recorded_list_cost_usd": money, "restated_list_cost_usd": money},
+    )
+    assert by_model(rows).row(0) == ("p", "m", 1, 1, None, None, None)
+
+
+def test_an_own_price_comes_first_and_a_missing_one_is_unknown() -> None:
+    lines = price_sheet(
+        registry(
+            ("model: sim:triage", 'model: "openai:no-such-model"'),
+            ('{model: "sim:*", input', '{model: "sim:*", cache_read_usd_per_mtok: "0.5", input'),
+        )
+    )
+    told = {line.model: (line.source, line.dated, line.input_usd_per_mtok) for line in lines}
+    assert told == {
+        "sim:refund": ("registry.yaml", "test-1", Decimal(2)),
+        "openai:no-such-model": ("unknown", "–", None),
+    }
+    own = next(line for line in lines if line.model == "sim:refund")
+    assert (own.output_usd_per_mtok, own.cache_read_usd_per_mtok) == (Decimal(8), Decimal("0.5"))
+    assert own.cache_write_usd_per_mtok == Decimal(2)  # not given: the input price
+
+
+def test_the_commands_say_it(workspace: Workspace) -> None:
+    at = ["--workspace", str(workspace.root)]
+    workspace.registry_file.write_text(registry_text(), encoding="utf-8")
+    shown = CliRunner().invoke(app, [*at, "prices"])
+    assert shown.exit_code == 0
+    assert "sim:refund" in shown.output
+    refused = CliRunner().invoke(app, [*at, "reprice", "--from", "yesterday"])
+    assert refused.exit_code == 2
+    assert "is no day" in refused.output

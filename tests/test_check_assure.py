@@ -30,8 +30,8 @@ def recorded(workspace: Workspace, event_type: str) -> list[dict[str, Value]]:
     """Events of one type as the log holds them."""
     columns = [
         "event_type", "person_id", "actor_id", "agent_id", "team_id", "agent_version", "version_hash",
-        "is_good", "incident_id", "incident_class", "identified_at", "reported_to", "request_id", "received_at",
-        "check_id", "check_month", "expires_at", "content_sha256", "reason",
+        "is_good", "incident_id", "incident_class", "identified_at", "reported_to", "request_id",
+        "received_at", "check_id", "check_month", "expires_at", "content_sha256", "reason",
     ]  # fmt: skip
     tables = rows_where(workspace, columns, "event_type", event_type)
     return [row for table in tables for row in table.to_pylist()]

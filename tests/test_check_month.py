@@ -71,7 +71,7 @@ def test_each_check_finds_its_violation_and_nothing_that_was_clean(seeded: Month
 def test_an_answer_stays_the_same_when_more_is_recorded_later(
     clean: tuple[Workspace, Monthly], tmp_path: Path
 ) -> None:
-    workspace = Workspace.open(shutil.copytree(clean[0].root, tmp_path / "later"))
+    workspace = Workspace.open(shutil.copytree(clean[0].root, tmp_path / "later", symlinks=True))
     december = dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC)
     story = world.Story()
     late = story.run("late", "payer", "10-09 09:00")
@@ -128,7 +128,7 @@ def test_a_person_may_state_that_there_was_nothing_and_a_waiver_covers_what_it_n
 def test_what_is_missing_from_the_log_fails_its_check(
     clean: tuple[Workspace, Monthly], tmp_path: Path, folder: str, pattern: str, check: str
 ) -> None:
-    copy = Workspace.open(shutil.copytree(clean[0].root, tmp_path / "copy"))
+    copy = Workspace.open(shutil.copytree(clean[0].root, tmp_path / "copy", symlinks=True))
     for file in (copy.root / folder).glob(pattern):
         if file.is_file():
             file.unlink()

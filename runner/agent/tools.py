@@ -12,7 +12,7 @@ import json
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import import_module
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -93,7 +93,7 @@ class Binding:
     model: type[BaseModel]
     description: str
 
-    @property
+    @cached_property
     def takes_idempotency_key(self) -> bool:
         """True when the function wants a key that is the same for every try of one call."""
         return IDEMPOTENCY_KEY in inspect.signature(self.function).parameters

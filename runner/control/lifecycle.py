@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from runner.control.access import agent_target
 from runner.control.admission import AgentState
 from runner.control.declared import Status, nearest
+from runner.control.prepared import Prepared
 from runner.control.registry import Registry
 from runner.control.tables import agent_versions, agents
 from runner.errors import MoveRefused, NotFound
@@ -26,6 +27,7 @@ _STATES = sa.select(agents, agent_versions.c.is_approval_needed, agent_versions.
         agent_versions.c.agent_version == agents.c.agent_version,
     ),
 )
+_STATE = Prepared(_STATES.where(agents.c.agent_id == sa.bindparam("agent")))
 
 
 def agent_states(connection: Connection) -> dict[str, AgentState]:
@@ -49,7 +51,7 @@ def _state(row: sa.Row[tuple[object, ...]]) -> AgentState:
 
 def find_agent(connection: Connection, registry: Registry, agent_id: str) -> AgentState:
     """The decided state of an agent. Raises NotFound with the nearest name."""
-    row = connection.execute(_STATES.where(agents.c.agent_id == agent_id)).first()
+    row = _STATE.first(connection, {"agent": agent_id})
     if row is None:
         advice = "`fleetbook agents` lists them; a new one is declared in registry.yaml and applied."
         raise NotFound("agent", agent_id, nearest(agent_id, registry.agents), advice)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ingest.contract import new_event_id
@@ -17,9 +16,8 @@ from runner.control.prices import ModelPrice
 from runner.control.purses import LEAST_OUTPUT_TOKENS, Purse, Short, purses_of, shortage
 from runner.control.registry import Registry
 from runner.control.store import Transaction, envelope
-from runner.control.tables import wallets
 from runner.control.versions import Frozen
-from runner.control.wallet import tell_refused
+from runner.control.wallet import level_in, tell_refused
 from runner.errors import PriceUnknown, RunRefused
 
 if TYPE_CHECKING:
@@ -188,11 +186,10 @@ def _by_wallets(
 
 
 def _standing(connection: Connection, purse: Purse) -> Short:
-    this = sa.and_(wallets.c.wallet_id == purse.wallet_id, wallets.c.window_start_at == purse.window_start)
-    row = connection.execute(sa.select(wallets).where(this)).first()
+    row = level_in(connection, purse)
     return Short(
         purse=purse,
-        cap_nano_usd=row.cap_nano_usd if row else purse.cap_nano_usd or 0,
+        cap_nano_usd=row.cap_nano_usd or 0 if row else purse.cap_nano_usd or 0,
         spent_nano_usd=row.spent_nano_usd if row else 0,
         held_nano_usd=row.held_nano_usd if row else 0,
     )

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from ingest.contract import Value, new_event_id
 from runner.control import approvals, runs, stop_rules
 from runner.control.lifecycle import find_agent
+from runner.control.prepared import Prepared
 from runner.control.recover import charge_interrupted_turns, close_open_calls
 from runner.control.runs import Run
 from runner.control.store import Transaction, envelope
@@ -38,7 +39,7 @@ _MARK = (
 )
 _LIFT = sa.update(stop_orders).where(_O.stop_id == sa.bindparam("stop"), _O.lifted_at.is_(None))
 _ORDER = sa.select(stop_orders).where(_O.stop_id == sa.bindparam("stop"))
-_STANDING = sa.select(stop_orders).where(_O.lifted_at.is_(None)).order_by(_O.ordered_at)
+_STANDING = Prepared(sa.select(stop_orders).where(_O.lifted_at.is_(None)).order_by(_O.ordered_at))
 _COVERED = sa.select(runs_table.c.run_id).where(_R.status.in_(_OPEN), _R.stop_id.is_not(None))
 
 
@@ -129,7 +130,7 @@ def lift(control: Core, scope: StopScope, target_id: str, person_id: str, reason
 
 def standing(connection: Connection) -> list[Order]:
     """Orders that stand: over agents and the company until lifted, over runs until they have ended."""
-    return [_order(row) for row in connection.execute(_STANDING)]
+    return [_order(row) for row in _STANDING.all(connection, {})]
 
 
 def standing_over(connection: Connection, agent_id: str) -> Order | None:

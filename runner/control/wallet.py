@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
 
 from runner.control import raises, thresholds
 from runner.control.columns import Moment
@@ -261,7 +262,12 @@ def tell_refused(tx: Transaction, purse: Purse, need_nano_usd: int) -> None:
 def level(store: Store, purse: Purse) -> Level | None:
     """Cap, spent and held of a wallet window, read without a lock; None before its first use."""
     with store.read() as connection:
-        row = _ROW.first(connection, _key(purse))
+        return level_in(connection, purse)
+
+
+def level_in(connection: Connection, purse: Purse) -> Level | None:
+    """:func:`level` as this transaction sees it."""
+    row = _ROW.first(connection, _key(purse))
     return None if row is None else Level(row.cap_nano_usd, row.spent_nano_usd, row.held_nano_usd)
 
 

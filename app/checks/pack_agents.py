@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 from app.checks.results import Answer
 
 Row = Mapping[str, object]
+Standing: TypeAlias = Literal["found", "waived", "clear"]
 
 
-def agent_page(row: Row, answer: Answer, reviewers: Mapping[str, bool]) -> dict[str, object]:
+def agent_page(row: Row, answer: Answer, reviewers: Mapping[str, Standing]) -> dict[str, object]:
     """What the report says of one agent; ``row`` is its line of the agents' table.
 
-    ``reviewers`` are those who decided about it in the month, and whether a check finds something about them.
+    ``reviewers`` are those who decided about it in the month, and how checks find them.
     """
     runs = _count(row, "runs")
     about = [
@@ -107,7 +109,7 @@ def _obeyed(row: Row, answer: Answer) -> dict[str, object]:
     return _part("Obeyed", word, sentence, figures)
 
 
-def _alive(row: Row, reviewers: Mapping[str, bool]) -> dict[str, object]:
+def _alive(row: Row, reviewers: Mapping[str, Standing]) -> dict[str, object]:
     decided, timed = _count(row, "decided"), _count(row, "timed")
     if not decided:
         return _part("Alive", "NO DATA", "Nobody decided anything in the month.", [])
@@ -120,14 +122,17 @@ def _alive(row: Row, reviewers: Mapping[str, bool]) -> dict[str, object]:
         ["Decided in less than 2 s", _share(_count(row, "under_2s"), timed)],
         ["Requests that expired", f"{_count(row, 'expired'):,}"],
     ]
-    found = sorted(person for person, is_found in reviewers.items() if is_found)
+    found = ", ".join(sorted(person for person, standing in reviewers.items() if standing == "found"))
+    waived = ", ".join(sorted(person for person, standing in reviewers.items() if standing == "waived"))
     if found:
-        word, sentence = "FAIL", f"{', '.join(found)} decided about it: see HITL-05, 06, 10 and 12."
-    else:
+        word, sentence = "FAIL", f"Checks of reviewers (HITL-05, 06, 10, 12) find something about {found}."
+    elif waived:
         word, sentence = (
-            "PASS",
-            "No check of reviewers (HITL-05, 06, 10, 12) finds anything about who decided.",
+            "WAIVED",
+            f"What checks of reviewers (HITL-05, 06, 10, 12) find about {waived} is waived.",
         )
+    else:
+        word, sentence = "PASS", "Checks of reviewers (HITL-05, 06, 10, 12) find nothing about who decided."
     figures.append(["People who decided", f"{len(reviewers):,}"])
     return _part("Alive", word, sentence, figures)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from app.checks.pack_agents import agent_page
+from app.checks.pack_agents import Standing, agent_page
 from app.checks.pack_tables import Due, Tables, last_day
 from app.checks.results import STATUSES, Answer, Result, Status
 from app.checks.stored import GridRow
@@ -89,7 +89,8 @@ def _seen(tables: Tables, by_id: Mapping[str, Result]) -> dict[tuple[str, str], 
     for agent_id in tables.agents["agent_id"]:
         for check_id in [one for one in _REVIEWER_CHECKS if one in by_id]:
             people = _reviewers(tables, agent_id, (check_id,))
-            seen[agent_id, check_id] = (len(people), sum(people.values()))
+            bad = "waived" if by_id[check_id].status == "WAIVED" else "found"
+            seen[agent_id, check_id] = (len(people), list(people.values()).count(bad))
     return seen
 
 
@@ -198,21 +199,28 @@ def _with_glyphs(told: object) -> object:
     return told
 
 
-def _reviewers(tables: Tables, agent_id: str, checks: tuple[str, ...] = _REVIEWER_CHECKS) -> dict[str, bool]:
-    """Who decided about the agent, and whether one of ``checks`` finds something about them."""
-    about = tables.findings.filter(pl.col("check_id").is_in(checks) & ~pl.col("is_waived"))
-    found = set(about["person_id"].to_list())
+def _reviewers(
+    tables: Tables, agent_id: str, checks: tuple[str, ...] = _REVIEWER_CHECKS
+) -> dict[str, Standing]:
+    """Who decided about the agent, and how they stand in ``checks``."""
+    about = tables.findings.filter(pl.col("check_id").is_in(checks))
+    waived = set(about.filter("is_waived")["person_id"].to_list())
+    found = set(about.filter(~pl.col("is_waived"))["person_id"].to_list())
     own = tables.approvals.filter((pl.col("agent_id") == agent_id) & pl.col("decision").is_not_null())
-    return {person: person in found for person in own["decided_by"].drop_nulls().unique().sort()}
+    return {
+        person: "found" if person in found else "waived" if person in waived else "clear"
+        for person in own["decided_by"].drop_nulls().unique().sort()
+    }
 
 
 def _finding(result: Result, cases: Mapping[str, Due]) -> list[str]:
     case = cases.get(result.check_id)
-    what = "nothing to look at" if result.status == "NO_DATA" else result.detail or result.title
+    told = result.detail or "nothing to look at"
+    what = told if result.status == "NO_DATA" else f"{told}. {result.remedy}"
     return [
         result.check_id,
         result.severity,
-        f"{result.title}: {what} {result.remedy}".replace("\n", " "),
+        f"{result.title}: {what}",
         f"{case.due_at:%Y-%m-%d}" if case else "no case",
     ]
 

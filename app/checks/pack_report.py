@@ -89,7 +89,7 @@ def _seen(tables: Tables, by_id: Mapping[str, Result]) -> dict[tuple[str, str], 
     for agent_id in tables.agents["agent_id"]:
         for check_id in [one for one in _REVIEWER_CHECKS if one in by_id]:
             people = _reviewers(tables, agent_id, (check_id,))
-            bad = "waived" if by_id[check_id].status == "WAIVED" else "found"
+            bad: Standing = "waived" if by_id[check_id].status == "WAIVED" else "found"
             seen[agent_id, check_id] = (len(people), list(people.values()).count(bad))
     return seen
 

@@ -2,7 +2,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 assurance as (
@@ -60,9 +60,6 @@ assurance as (
         'log_recovered', 'recovery_explained', 'absence_attested', 'report_signed', 'waiver_granted',
         'waiver_withdrawn'
     )
-    qualify row_number() over (
-        partition by event_id order by recorded_at nulls last, writer_id nulls last, seq nulls last
-    ) = 1
 )
 
 select * from assurance

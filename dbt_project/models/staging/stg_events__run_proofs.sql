@@ -2,7 +2,7 @@
 with
 
 source as (
-    select * from {{ source('log', 'events') }}
+    select * from {{ ref('stg_events_once') }}
 ),
 
 proofs as (
@@ -29,9 +29,6 @@ proofs as (
         occurred_at
     from source
     where event_type in ('run_requested', 'run_started', 'run_ended')
-    qualify row_number() over (
-        partition by event_id order by recorded_at nulls last, writer_id nulls last, seq nulls last
-    ) = 1
 )
 
 select * from proofs

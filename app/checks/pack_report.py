@@ -191,12 +191,17 @@ def _with_glyphs(told: object) -> object:
     """``told`` with each character that the font lacks as its number; the data files hold it as it is."""
     if isinstance(told, str):
         spaced = " ".join(told.split())
-        return _NO_GLYPH.sub(lambda found: f"[U+{ord(found[0]):04X}]", spaced)
+        return "".join(char if _has_glyph(char) else f"[U+{ord(char):04X}]" for char in spaced)
     if isinstance(told, Mapping):
         return {name: _with_glyphs(value) for name, value in told.items()}
     if isinstance(told, list | tuple):
         return [_with_glyphs(value) for value in told]
     return told
+
+
+def _has_glyph(char: str) -> bool:
+    """Whether the report's font has the character; numbers that Unicode has not assigned are in no font."""
+    return char.isprintable() and not _NO_GLYPH.match(char)
 
 
 def _reviewers(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from runner.control.columns import SERIAL, Moment, count, moment, text
 
 # Goes up with every release that adds a table or a column; columns come as nullable (see Store).
-STORE_VERSION = 3
+STORE_VERSION = 2
 
 METADATA = sa.MetaData()
 

@@ -51,7 +51,11 @@ MUTANTS = (
     # a slot that a rule refused counts as missed
     ("fct_schedule_fires", "and slots.refusal_rule is not null", "and false"),
     # the running sum of a wallet goes on over its windows
-    ("fct_wallet_days", "partition by wallet_id, is_demo, window_start_date", "partition by wallet_id, is_demo"),
+    (
+        "fct_wallet_days",
+        "partition by wallet_id, is_demo, window_start_date",
+        "partition by wallet_id, is_demo",
+    ),
     # a removed tool stays declared
     ("dim_tools", "coalesce(newest.event_type = 'tool_declared', false)", "newest.event_type is not null"),
     # a run that expired while it waited counts as failed

@@ -16,7 +16,8 @@ class Mart:
     ``keys`` order its rows without ties; ``date`` is the column a period applies to, empty when it has none;
     ``agent`` is the column an agent filter applies to.
     ``own`` says which rows an own-only person sees: ``shared`` all of the team's, ``hidden`` none, ``run``
-    the rows of the person's runs, ``everyone`` all rows, which name no team (catalogues); else the name of the column that must hold the person.
+    the rows of the person's runs, ``everyone`` all rows, which name no team (catalogues); else the name of
+    the column that must hold the person.
     """
 
     keys: tuple[str, ...]

@@ -32,11 +32,14 @@ def gather(scoped: Scoped, quarter: Quarter, *, is_demo: bool) -> list[Subject]:
     by_quarter = _by_quarter(scoped.table("rpt_agent_quarters", is_demo=is_demo, last_date=last_day))
     versions = _versions(scoped.table("rpt_version_quarters", is_demo=is_demo, last_date=last_day))
     declared = _declared(scoped.table("dim_agent_versions", is_demo=is_demo))
+    statuses = _statuses(scoped.table("dim_agent_history", is_demo=is_demo), last_day)
     found = []
     for row in scoped.table("dim_agents", is_demo=is_demo).iter_rows(named=True):
         subject = _subject(row, quarter, by_quarter, versions, declared)
         known = subject.known_since
-        if row["status"] not in NOT_REVIEWED and known is not None and known <= last_day:
+        # What became of it afterwards, by this review or another, does not change who was under review.
+        then = statuses.get(subject.agent_id, subject.status)
+        if then not in NOT_REVIEWED and known is not None and known <= last_day:
             found.append(subject)
     return sorted(found, key=lambda one: one.agent_id)
 
@@ -105,6 +108,13 @@ def _versions(frame: pl.DataFrame) -> dict[str, tuple[Version, ...]]:
         if total.runs:
             found[agent_id].append(Version(agent_version=number, figures=total))
     return {agent_id: tuple(some) for agent_id, some in found.items()}
+
+
+def _statuses(frame: pl.DataFrame, last_day: dt.date) -> dict[str, str]:
+    """The status of each agent when ``last_day`` was over (UTC); agents declared later are left out."""
+    end = dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time(), dt.UTC)
+    held = frame.filter(pl.col("valid_from_at") < end, pl.col("valid_until_at").fill_null(end) >= end)
+    return dict(held.select("agent_id", "status").iter_rows())
 
 
 def _declared(frame: pl.DataFrame) -> dict[str, dt.date]:

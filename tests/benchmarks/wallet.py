@@ -2,7 +2,8 @@
 
 A crowd of processes spends from two shared wallets at random real costs of 1 to 100 % of the worst case, on
 SQLite and on PostgreSQL (its own server, with fsync). Beside it, a model of "check, then charge" under
-the same load: read what was spent, call, add the cost.
+the same load: read what was spent, call, add the cost. ``--litellm=COMMAND`` measures the LiteLLM proxy too,
+from an environment of its own in which ``pip install "litellm[proxy]"`` was done.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from runner.control import wallet
 from runner.control.store import Store
 from runner.control.tables import holds, wallets
 from tests import postgres
+from tests.benchmarks import _proxy as _litellm
 from tests.wallet_crowd import Crowd, Seen, prepare, run
 
 PROCESSES = 16
@@ -30,8 +32,13 @@ CAP, WORST = 10_000_000, 20_000
 TEAM = "team:support:month"
 
 
-def main() -> None:
+def main(options: Sequence[str] = ()) -> None:
     """Print one line per gate."""
+    unknown = [option for option in options if not option.startswith("--litellm=")]
+    if unknown:
+        raise SystemExit(
+            f"No such option: {' '.join(unknown)}. There is --litellm=<command of its environment>."
+        )
     print(f"{PROCESSES} processes, cap = {CAP // WORST} worst cases, real cost 1-100 % of the worst case")
     with _workspace(None) as workspace:
         _measure("SQLite", workspace)
@@ -47,6 +54,21 @@ def main() -> None:
         ):
             _measure("PostgreSQL", workspace)
     _check_then_charge()
+    for option in options:
+        _proxy(Path(option.partition("=")[2]))
+
+
+def _proxy(command: Path) -> None:
+    try:
+        found = _litellm.measure(command)
+    except (RuntimeError, OSError) as error:
+        print(f"LiteLLM proxy      not measured: {error}")
+        return
+    over = max(found.spent_usd - _litellm.CAP_USD, 0) / _litellm.CAP_USD
+    print(
+        f"{'LiteLLM proxy':<18} overshoot {over:7.2%}  cap used {found.spent_usd / _litellm.CAP_USD:7.2%}  "
+        f"{found.calls} calls of {_litellm.CLIENTS} clients, {found.cpu_ms:.1f} ms of its CPU per call"
+    )
 
 
 @contextmanager

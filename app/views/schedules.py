@@ -10,11 +10,10 @@ import polars as pl
 import streamlit as st
 
 from app import charts, scatter
-from app.errors import PRODUCT_ERRORS
 from app.labels import md_escape, moment, plural, words
 from app.live import rota
 from app.live.rota import Expected, ScheduleRow
-from app.views._parts import controls
+from app.views._parts import acting, controls
 from app.views._parts.page import Page, current, empty, heading, nothing, open_run
 from app.views._parts.tables import Column, show
 
@@ -29,9 +28,7 @@ def render() -> None:
     heading("Schedules", "Did everything run that was to run?")
     if not page.shows_live:
         nothing("The schedules of this workspace are demo data. Choose Demo under Rows to see them.")
-    line = st.session_state.pop(_SAID, None)
-    if line:
-        st.success(line, icon=":material/check_circle:")
+    acting.said(_SAID)
     rows = rota.schedules(page.desk, page.person.person_id)
     first = _month(page)
     since, until = (_midnight(page, day) for day in (first, _next_month(first)))
@@ -190,19 +187,14 @@ def _switch(page: Page, row: ScheduleRow) -> None:
         reason = st.text_input("Reason for the change", max_chars=300, key=f"why_{one.schedule_id}")
         clicked = st.form_submit_button(f"{verb} this schedule")
     if clicked:
-        _set(page, row, not one.paused, reason)
+        acting.act(_SAID, lambda: _set(page, row, not one.paused, reason))
 
 
-def _set(page: Page, row: ScheduleRow, paused: bool, reason: str) -> None:
+def _set(page: Page, row: ScheduleRow, paused: bool, reason: str) -> str:
     name = row.standing.schedule_id
-    try:
-        rota.set_paused(page.desk, page.person.person_id, name, paused, reason)
-    except PRODUCT_ERRORS as error:
-        st.error(md_escape(error), icon=":material/error:")
-        return
+    rota.set_paused(page.desk, page.person.person_id, name, paused, reason)
     word = "paused" if paused else "active again"
-    st.session_state[_SAID] = f"Schedule {md_escape(name)} is {word}: registry.yaml and the log say so."
-    st.rerun()
+    return f"Schedule {md_escape(name)} is {word}: registry.yaml and the log say so."
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import polars as pl
 import streamlit as st
 
 from app.desk import Approval
-from app.errors import PRODUCT_ERRORS
 from app.labels import ago, md_escape, moment, moment_utc, money, plural, words
+from app.views._parts import acting
 from app.views._parts.page import Page
 
 RISK_COLOURS: Mapping[str, str] = {"high": "red", "limited": "orange", "minimal": "gray"}
@@ -28,9 +28,7 @@ def badges(page: Page, approval: Approval) -> str:
 
 def said() -> None:
     """Say what the last decision wrote, once, after the rerun that follows it."""
-    line = st.session_state.pop(_SAID, None)
-    if line:
-        st.success(line, icon=":material/check_circle:")
+    acting.said(_SAID)
 
 
 def facts(page: Page, approval: Approval) -> None:
@@ -180,19 +178,17 @@ def _number(entered: str, before: int | float) -> int | float:
 def _decide(
     page: Page, approval: Approval, decision: str, note: str, changed: Mapping[str, object] | None = None
 ) -> None:
-    try:
+    def do() -> str:
         event_id = page.desk.decide(
             approval.approval_id, page.person.person_id, decision, note.strip(), changed_arguments=changed
         )
-    except PRODUCT_ERRORS as error:
-        st.error(md_escape(error), icon=":material/block:")
-        return
-    st.session_state[_SAID] = (
-        f"{words(decision).capitalize()}: {md_escape(approval.tool_name)} of "
-        f"{md_escape(approval.agent_name)}. Event {md_escape(event_id)} says so in the log. "
-        "The run is ready; a worker resumes it (`fleetbook worker`)."
-    )
-    st.rerun()
+        return (
+            f"{words(decision).capitalize()}: {md_escape(approval.tool_name)} of "
+            f"{md_escape(approval.agent_name)}. Event {md_escape(event_id)} says so in the log. "
+            "The run is ready; a worker resumes it (`fleetbook worker`)."
+        )
+
+    acting.act(_SAID, do, icon=":material/block:")
 
 
 def _as_text(argument: object) -> str:

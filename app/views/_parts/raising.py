@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import polars as pl
 import streamlit as st
 
-from app.errors import PRODUCT_ERRORS
 from app.labels import ago, md_escape, moment, money
 from app.live import money as live
 from app.live.money import Balance, RaiseRow
+from app.views._parts import acting
 from app.views._parts.page import Page, empty
 from app.views._parts.tables import Column, show
 
@@ -21,9 +21,7 @@ _SAID = "raise_said"
 
 def said() -> None:
     """Say what the last click wrote, once, after the rerun that follows it."""
-    line = st.session_state.pop(_SAID, None)
-    if line:
-        st.success(line, icon=":material/check_circle:")
+    acting.said(_SAID)
 
 
 def requests(page: Page, rows: Sequence[RaiseRow]) -> None:
@@ -56,7 +54,7 @@ def ask_form(page: Page, wallets: Sequence[Balance]) -> None:
         )
         reason = st.text_input("Reason for the raise", max_chars=300)
         if st.form_submit_button("Ask for this raise") and wallet is not None:
-            _try(lambda: _ask(page, str(wallet), by, until, reason))
+            acting.act(_SAID, lambda: _ask(page, str(wallet), by, until, reason))
 
 
 def _ask(page: Page, wallet_id: str, by: float, until: dt.date, reason: str) -> str:
@@ -85,7 +83,7 @@ def _request(page: Page, one: RaiseRow) -> None:
                 approved = st.form_submit_button("Approve this raise", type="primary")
                 rejected = st.form_submit_button("Reject this raise")
         if approved or rejected:
-            _try(lambda: _decide(page, one, approved, reason))
+            acting.act(_SAID, lambda: _decide(page, one, approved, reason))
 
 
 def _decide(page: Page, one: RaiseRow, is_approved: bool, reason: str) -> str:
@@ -93,16 +91,6 @@ def _decide(page: Page, one: RaiseRow, is_approved: bool, reason: str) -> str:
         page.desk, page.person.person_id, one.raise_id, is_approved=is_approved, reason=reason
     )
     return f"The raise of {money(one.amount_usd)} is {status}; the log says so."
-
-
-def _try(act: Callable[[], str]) -> None:
-    """Do it and begin anew with what it wrote; a refusal is said where it happened."""
-    try:
-        st.session_state[_SAID] = act()
-    except PRODUCT_ERRORS as error:
-        st.error(md_escape(error), icon=":material/error:")
-        return
-    st.rerun()
 
 
 def _done(page: Page, rows: Sequence[RaiseRow]) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import polars as pl
 import streamlit as st
 
-from app.errors import PRODUCT_ERRORS
 from app.labels import count, fraction, interval, md_escape, money, plural, share, words
 from app.live import reviewing
 from app.review.cards import Card
 from app.review.figures import Rate
 from app.review.quarters import Quarter
+from app.views._parts import acting
 from app.views._parts.page import Page
 from app.views._parts.tables import Column, show
 
@@ -23,9 +21,7 @@ KIND_COLOURS = {"retire": "red", "refresh": "orange", "promote": "green"}
 
 def said() -> None:
     """Say what the last decision wrote, once, after the rerun that follows it."""
-    line = st.session_state.pop(_SAID, None)
-    if line:
-        st.success(line, icon=":material/check_circle:")
+    acting.said(_SAID)
 
 
 def show_card(page: Page, quarter: Quarter, card: Card, decided: reviewing.Decided | None) -> None:
@@ -128,7 +124,7 @@ def _form(page: Page, quarter: Quarter, card: Card) -> None:
         if card.proposal.kind == "retire":
             st.caption(_impact(page, agent_id))
         if st.form_submit_button("Decide", type="primary") and decision is not None:
-            _try(lambda: _decide(page, quarter, card, decision, reason))
+            acting.act(_SAID, lambda: _decide(page, quarter, card, decision, reason))
 
 
 def _impact(page: Page, agent_id: str) -> str:
@@ -157,19 +153,9 @@ def _confirm(page: Page, quarter: Quarter, decided: reviewing.Decided) -> None:
     if decided.decided_by == page.person.person_id:
         st.caption(":material/lock: You decided it; a second person confirms.")
     elif st.button("Confirm as second person", type="primary"):
-        _try(lambda: _confirmed(page, quarter, decided.agent_id))
+        acting.act(_SAID, lambda: _confirmed(page, quarter, decided.agent_id))
 
 
 def _confirmed(page: Page, quarter: Quarter, agent_id: str) -> str:
     done = reviewing.confirm(page.desk, page.person.person_id, quarter, agent_id)
     return f"Confirmed: {done.review_decision} {md_escape(agent_id)} for {quarter}. It is in effect."
-
-
-def _try(act: Callable[[], str]) -> None:
-    """Do it and begin anew with what it wrote; a refusal is said where it happened."""
-    try:
-        st.session_state[_SAID] = act()
-    except PRODUCT_ERRORS as error:
-        st.error(md_escape(error), icon=":material/error:")
-        return
-    st.rerun()

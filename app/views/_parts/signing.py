@@ -5,21 +5,20 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
-from app.errors import PRODUCT_ERRORS
 from app.labels import md_escape, moment
 from app.live import compliance
 from app.live.compliance import Month
+from app.views._parts import acting
 from app.views._parts.page import Page, empty
 from app.views._parts.tables import Column, show
 
 _SAID = "compliance_said"
+_REFUSED = ":material/block:"
 
 
 def said() -> None:
     """Say what the last click wrote, once, after the rerun that follows it."""
-    line = st.session_state.pop(_SAID, None)
-    if line:
-        st.success(line, icon=":material/check_circle:")
+    acting.said(_SAID)
 
 
 def pack_and_sign(page: Page, month: Month) -> None:
@@ -63,7 +62,7 @@ def _buttons(page: Page, month: Month) -> None:
     name = f"{month.month:%Y-%m}"
     label = "Make the evidence pack" if month.pack is None else "Make the evidence pack again"
     if st.button(label, icon=":material/folder_zip:", key=f"pack_{name}"):
-        _make(page, month)
+        acting.act(_SAID, lambda: _make(page, month), icon=_REFUSED)
     mine = page.person.person_id in {one.person_id for one in month.signatures}
     if month.pack is None or month.is_signed or mine:
         return
@@ -72,33 +71,23 @@ def _buttons(page: Page, month: Month) -> None:
             "What you state", max_chars=500, placeholder="I have read the report; what is open is in cases."
         )
         if st.form_submit_button(f"Sign {name}", type="primary", icon=":material/draw:"):
-            _sign(page, month, statement)
+            acting.act(_SAID, lambda: _sign(page, month, statement), icon=_REFUSED)
 
 
-def _make(page: Page, month: Month) -> None:
-    try:
-        pack = compliance.make_pack(page.desk, page.person.person_id, month.month)
-    except PRODUCT_ERRORS as error:
-        st.error(md_escape(error), icon=":material/block:")
-        return
-    st.session_state[_SAID] = (
+def _make(page: Page, month: Month) -> str:
+    pack = compliance.make_pack(page.desk, page.person.person_id, month.month)
+    return (
         f"The pack of {month.month:%Y-%m} is made: {pack.file_count} files, "
         f"manifest {pack.content_sha256[:16]}…"
     )
-    st.rerun()
 
 
-def _sign(page: Page, month: Month, statement: str) -> None:
-    try:
-        done = compliance.sign(page.desk, page.person.person_id, month.month, statement)
-    except PRODUCT_ERRORS as error:
-        st.error(md_escape(error), icon=":material/block:")
-        return
-    st.session_state[_SAID] = (
+def _sign(page: Page, month: Month, statement: str) -> str:
+    done = compliance.sign(page.desk, page.person.person_id, month.month, statement)
+    return (
         f"Signed {done.check_month}: the event report_signed says so in the log, over manifest "
         f"{done.content_sha256[:16]}…"
     )
-    st.rerun()
 
 
 def history(page: Page) -> None:

@@ -29,13 +29,7 @@ from tests.log_events import (
     write_manifest,
     write_runs,
 )
-from tests.log_kills import killed
-
-NEXT_DAY = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)  # writers use the real clock: their day is finished
-
-
-def tomorrow() -> dt.datetime:
-    return NEXT_DAY
+from tests.log_kills import killed, tomorrow
 
 
 def lake_files(workspace: Workspace) -> list[Path]:

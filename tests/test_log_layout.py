@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import fcntl
 import os
 from pathlib import Path
@@ -22,15 +21,12 @@ from ingest.log.writer import LogWriter
 from ingest.reader import run_events
 from ingest.workspace import Workspace
 from tests.log_events import manifest_entries, started, write_manifest, write_runs
+from tests.log_kills import tomorrow
 
 AGENTS = 12
 RUNS = 20  # of each agent, all at the same time: their ids overlap
 GROUP_ROWS = 200
 EVENTS = AGENTS * RUNS * 5
-
-
-def tomorrow() -> dt.datetime:
-    return dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
 
 
 @pytest.fixture(scope="module")

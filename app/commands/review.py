@@ -162,7 +162,7 @@ def show_rules() -> None:
     """Print the rules that count in this workspace, and which file they come from."""
     from rich.console import Console
 
-    from app.review.rules import FILE_NAME, rules_of, shipped_text
+    from app.review.rules import FILE_NAME, rules_of
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
@@ -193,16 +193,15 @@ def _quarter(text: str | None, scoped: Scoped) -> Quarter:
 
 def _rules(workspace: Workspace, changes: list[str]) -> tuple[Rules, str]:
     from app.errors import ReviewError
-    from app.review.rules import FILE_NAME, parse, rules_of, shipped_text
+    from app.review.rules import rules_of
 
-    _, file = rules_of(workspace)
     pairs = dict(one.split("=", 1) for one in changes if "=" in one)
     if len(pairs) != len(changes):
         raise ReviewError(
             f"No rule change: {', '.join(changes)}. Write it as promote.user_teams=3, each once."
         )
-    text = file.read_text(encoding="utf-8") if file else shipped_text()
-    return parse(text, str(file or FILE_NAME), pairs), str(file) if file else "as shipped"
+    rules, file = rules_of(workspace, pairs)
+    return rules, str(file) if file else "as shipped"
 
 
 def _one(cards: list[Card], agent_id: str, quarter: Quarter) -> Card:

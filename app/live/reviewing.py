@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from app.desk import Desk
 from app.live.reach import sees_agent
-from app.review.cards import Card, snapshot
+from app.review import deciding
+from app.review.cards import Card
 from app.review.quarters import Quarter
-from app.review.rules import FILE_NAME, Rules, parse, rules_of, shipped_text
+from app.review.rules import FILE_NAME, Rules, rules_of
 from runner.control import reviews
 from runner.control.access import agent_target, may
+from runner.control.owners import answers_for
 from runner.control.reviews import REVIEW_DECISIONS, Decided, Impact
 from runner.errors import AccessRefused
 
@@ -40,11 +42,8 @@ class Standing:
 
 def rules(desk: Desk, changes: dict[str, str] | None = None) -> Standing:
     """The rules that count, some of them changed for a what-if. Raises ReviewError."""
-    workspace = desk.control.workspace
-    _, file = rules_of(workspace)
-    text = file.read_text(encoding="utf-8") if file else shipped_text()
-    source = FILE_NAME if file else "the rules that come with the product"
-    return Standing(rules=parse(text, FILE_NAME, changes or {}), source=source)
+    found, file = rules_of(desk.control.workspace, changes)
+    return Standing(rules=found, source=FILE_NAME if file else "the rules that come with the product")
 
 
 def decisions(desk: Desk, person_id: str, quarter: Quarter) -> list[Decided]:
@@ -58,12 +57,12 @@ def decisions(desk: Desk, person_id: str, quarter: Quarter) -> list[Decided]:
 def may_decide(desk: Desk, person_id: str, agent_id: str) -> bool:
     """Owner, deputy and who may apply_registry decide about a declared agent."""
     registry = desk.control.registry()
-    agent = registry.agents.get(agent_id)
-    if agent is None:
+    if agent_id not in registry.agents:
         return False
-    if person_id in (agent.owner, agent.deputy):
-        return True
-    return may(registry, person_id, "apply_registry", agent_target(registry, agent_id)).allowed
+    return (
+        answers_for(registry, person_id, agent_id)
+        or may(registry, person_id, "apply_registry", agent_target(registry, agent_id)).allowed
+    )
 
 
 def decide(
@@ -73,17 +72,16 @@ def decide(
 
     Raises ReviewRefused, AccessRefused, NotFound.
     """
-    wish = reviews.Wish(
-        agent_id=agent_id,
-        review_period=str(quarter),
+    return deciding.decide(
+        desk.control,
+        agent_id,
+        card,
+        quarter=quarter,
+        rules=rules(desk).rules,
         decision=decision,
         person_id=person_id,
         reason=reason,
-        proposal=card.proposal.kind,
-        rule=card.proposal.rule,
-        snapshot=snapshot(card, rules(desk).rules),
     )
-    return reviews.decide(desk.control, wish)
 
 
 def confirm(desk: Desk, person_id: str, quarter: Quarter, agent_id: str) -> Decided:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 
 import polars as pl
 
@@ -23,10 +24,12 @@ class Rate:
     high: float | None
 
 
+@lru_cache(maxsize=4096)  # the same rate is judged, sorted by, shown and kept: a frame each time is dear
 def rate(k: int, n: int) -> Rate:
     """The rate of ``k`` of ``n``."""
-    bounds = pl.select(low=wilson(pl.lit(k), pl.lit(n))[0], high=wilson(pl.lit(k), pl.lit(n))[1]).row(0)
-    return Rate(k=k, n=n, value=k / n if n else None, low=bounds[0], high=bounds[1])
+    below, above = wilson(pl.lit(k), pl.lit(n))
+    low, high = pl.select(low=below, high=above).row(0)
+    return Rate(k=k, n=n, value=k / n if n else None, low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True)

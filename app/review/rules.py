@@ -67,15 +67,19 @@ def shipped_text() -> str:
     return files("app.review").joinpath(FILE_NAME).read_text(encoding="utf-8")
 
 
-def rules_of(workspace: Workspace) -> tuple[Rules, Path | None]:
-    """The rules that count in ``workspace``, and their file there; None for the shipped ones.
-
-    Raises ReviewError when the file is no valid set of rules.
-    """
+def text_of(workspace: Workspace) -> tuple[str, Path | None]:
+    """The rules that count in ``workspace`` as they are written, and their file; None for the shipped ones."""
     file = workspace.root / FILE_NAME
-    if not file.exists():
-        return parse(shipped_text(), FILE_NAME), None
-    return parse(file.read_text(encoding="utf-8"), str(file)), file
+    return (file.read_text(encoding="utf-8"), file) if file.exists() else (shipped_text(), None)
+
+
+def rules_of(workspace: Workspace, changes: dict[str, str] | None = None) -> tuple[Rules, Path | None]:
+    """The rules that count in ``workspace``, some of them changed (see :func:`parse`), and their file.
+
+    Raises ReviewError when they are no valid set of rules.
+    """
+    text, file = text_of(workspace)
+    return parse(text, str(file or FILE_NAME), changes), file
 
 
 def parse(text: str, name: str, changes: dict[str, str] | None = None) -> Rules:

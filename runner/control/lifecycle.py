@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from runner.control.access import agent_target
 from runner.control.admission import AgentState
 from runner.control.declared import Status, nearest
+from runner.control.owners import require_owner_or
 from runner.control.prepared import Prepared
 from runner.control.registry import Registry
 from runner.control.tables import agent_versions, agents
@@ -74,10 +74,7 @@ def decide_status(
 ) -> str:
     """See :meth:`runner.control.plane.Control.decide_status`; ``is_revival`` brings a retired one back."""
     registry = control.registry()
-    control.known_person(registry, person_id)
-    agent = registry.agents.get(agent_id)
-    if agent is None or person_id not in (agent.owner, agent.deputy):
-        control.require(registry, person_id, "apply_registry", agent_target(registry, agent_id))
+    require_owner_or(control, registry, person_id, "apply_registry", agent_id)
     with control.store.write() as tx:
         state = find_agent(tx.sql, registry, agent_id)
         _require_move(state, status, is_revival=is_revival)

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from runner.control.core import Core
 
 
+def answers_for(registry: Registry, person_id: str, agent_id: str) -> bool:
+    """True for owner and deputy of a declared agent."""
+    agent = registry.agents.get(agent_id)
+    return agent is not None and person_id in (agent.owner, agent.deputy)
+
+
 def require_owner_or(
     control: Core,
     registry: Registry,
@@ -25,7 +31,6 @@ def require_owner_or(
 
     Raises NotFound for a person who is not declared.
     """
-    agent = registry.agents.get(agent_id)
     control.known_person(registry, person_id)
-    if agent is None or person_id not in (agent.owner, agent.deputy):
+    if not answers_for(registry, person_id, agent_id):
         control.require(registry, person_id, action, agent_target(registry, agent_id), run_id=run_id)

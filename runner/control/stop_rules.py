@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner.control.access import Target, agent_target
 from runner.control.lifecycle import find_agent
-from runner.control.owners import require_owner_or
+from runner.control.owners import answers_for, require_owner_or
 
 if TYPE_CHECKING:
     from runner.control.core import Core
@@ -28,7 +28,6 @@ def require_stop(control: Core, scope: str, target_id: str, person_id: str) -> N
         require_owner_or(control, registry, person_id, "stop_run", target_id)
     else:
         run = control.run(target_id)
-        agent = registry.agents.get(run.agent_id)
-        if agent is None or person_id not in (agent.owner, agent.deputy):
+        if not answers_for(registry, person_id, run.agent_id):
             target = agent_target(registry, run.agent_id, person_id=run.requested_by)
             control.require(registry, person_id, "stop_run", target, run_id=run.run_id)

@@ -162,13 +162,12 @@ def show_rules() -> None:
     """Print the rules that count in this workspace, and which file they come from."""
     from rich.console import Console
 
-    from app.review.rules import FILE_NAME, rules_of
+    from app.review.rules import FILE_NAME, text_of
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
-    _, file = rules_of(workspace)
+    text, file = text_of(workspace)
     console = Console(highlight=False)
-    text = file.read_text(encoding="utf-8") if file else shipped_text()
     console.print(text, markup=False, soft_wrap=True)
     console.print(
         f"From {file}."

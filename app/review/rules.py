@@ -68,7 +68,7 @@ def shipped_text() -> str:
 
 
 def text_of(workspace: Workspace) -> tuple[str, Path | None]:
-    """The rules that count in ``workspace`` as they are written, and their file; None for the shipped ones."""
+    """The rules that count in ``workspace`` as written, and their file; None for the shipped ones."""
     file = workspace.root / FILE_NAME
     return (file.read_text(encoding="utf-8"), file) if file.exists() else (shipped_text(), None)
 

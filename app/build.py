@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from app.checks.parameters import own_parameters
+from app.completeness import MANIFEST, RUN_RESULTS, find_gap, one_line
 from app.dbt_run import Marts, NodeDone, Report, Stopped
 from app.errors import BuildFailed
 from app.generations import BuildFolder
@@ -32,10 +33,10 @@ from ingest.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = REPOSITORY / "dbt_project"
-MANIFEST = "manifest.json"
 AS_OF = "checks"
 """Folder below build/ for tables of the log as it was when a month was over."""
-RUN_RESULTS = "run_results.json"
+CHECK_SELECTOR = "monthly_check"
+"""Selector of the dbt project: the tables that such a build makes."""
 MAPPED_SPANS = "mapped-spans.parquet"
 ALIASES = "aliases.parquet"
 
@@ -83,8 +84,8 @@ def build(
     """Build all tables from the log and make them the current generation.
 
     ``project`` is the dbt project, ``now`` the time of the build (the clock when left out). With
-    ``recorded_before`` the tables hold what the log held at that moment, and they are published in
-    ``build/checks/`` beside the current generation, which stays. Raises BuildBusy
+    ``recorded_before`` the tables of the monthly check hold what the log held at that moment, and they are
+    published in ``build/checks/`` beside the current generation, which stays. Raises BuildBusy
     while another build runs, BuildFailed when a step fails (the generation before stays), IngestError when
     the log cannot be read, RunnerError when registry.yaml is not valid.
     """
@@ -92,13 +93,16 @@ def build(
     built_at = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     folder = BuildFolder(workspace.build_dir if recorded_before is None else workspace.build_dir / AS_OF)
     with folder.builder() as lock:
-        log, has_spans = _read_log(workspace, folder, built_at)
-        made_from = inputs(workspace, project, log.state, built_at, has_spans=has_spans)
+        log, has_spans = _read_log(workspace, folder, built_at, recorded_before)
+        made_from = inputs(
+            workspace, project, log.state, built_at, has_spans=has_spans, recorded_before=recorded_before
+        )
         number = folder.next_number()
         environment = _environment(workspace, folder, log, number, built_at)
         if recorded_before is not None:
             environment["FLEETBOOK_EVENT_FILTER"] = _recorded_by(recorded_before)
-        marts = _run(folder, project, environment, lock, progress or (lambda step: None))
+        selector = None if recorded_before is None else CHECK_SELECTOR
+        marts = _run(folder, project, environment, lock, progress or (lambda step: None), selector)
         if (folder.making / "warehouse.duckdb.wal").exists():
             raise _failed(folder, "publishing", "dbt left a write-ahead log beside the warehouse")
         for name in (MANIFEST, RUN_RESULTS):
@@ -120,7 +124,9 @@ def build(
     )
 
 
-def _read_log(workspace: Workspace, folder: BuildFolder, built_at: dt.datetime) -> tuple[Snapshot, bool]:
+def _read_log(
+    workspace: Workspace, folder: BuildFolder, built_at: dt.datetime, recorded_before: dt.datetime | None
+) -> tuple[Snapshot, bool]:
     """The log's files under a folder whose name never changes: for another one dbt would parse anew.
 
     Also says whether it holds spans.
@@ -135,7 +141,13 @@ def _read_log(workspace: Workspace, folder: BuildFolder, built_at: dt.datetime) 
                 os.link(file, link)
             except OSError:
                 shutil.copyfile(file, link)  # build/ is on another file system
-        mapped = write_mapped(workspace, log.files, folder.input / MAPPED_SPANS, now=built_at)
+        mapped = write_mapped(
+            workspace,
+            log.files,
+            folder.input / MAPPED_SPANS,
+            now=built_at,
+            recorded_before=recorded_before,
+        )
     write_aliases(workspace, folder.input / ALIASES)
     return log, mapped > 0
 
@@ -178,12 +190,18 @@ def company_time_zone(workspace: Workspace) -> str:
 
 
 def _run(
-    folder: BuildFolder, project: Path, environment: Mapping[str, str], lock: int, progress: Progress
+    folder: BuildFolder,
+    project: Path,
+    environment: Mapping[str, str],
+    lock: int,
+    progress: Progress,
+    selector: str | None,
 ) -> Marts:
     """Run dbt in a process of its own and return what it made. Raises BuildFailed."""
     log_file = folder.logs / "builder.log"
     (folder.target / RUN_RESULTS).unlink(missing_ok=True)
     command = [sys.executable, "-m", "app.dbt_run", str(project), str(folder.target), str(folder.logs)]
+    command += [selector] if selector else []
     with log_file.open("w", encoding="utf-8") as errors:
         child = subprocess.Popen(
             command,
@@ -196,7 +214,7 @@ def _run(
         )
         with child:
             marts = _follow(child, folder, progress)
-    _require_complete(folder)
+    _require_complete(folder, selector)
     if child.returncode != 0 or marts is None:
         raise _failed(folder, "dbt", f"its process ended with code {child.returncode}{_last_words(log_file)}")
     return marts
@@ -211,50 +229,17 @@ def _follow(child: subprocess.Popen[bytes], folder: BuildFolder, progress: Progr
             case NodeDone():
                 progress(Step(report.name, report.done, report.total))
             case Stopped():
-                raise _failed(folder, "dbt", _one_line(report.problem))
+                raise _failed(folder, "dbt", one_line(report.problem))
             case Marts():
                 marts = report
     return marts
 
 
-class _Result(msgspec.Struct):
-    unique_id: str
-    status: str
-    message: str | None
-
-
-class _RunResults(msgspec.Struct):
-    results: list[_Result]
-
-
-class _Node(msgspec.Struct):
-    resource_type: str
-
-
-class _Manifest(msgspec.Struct):
-    nodes: dict[str, _Node]
-
-
-def _require_complete(folder: BuildFolder) -> None:
-    """Raise BuildFailed unless every model and data test of the project ran and passed.
-
-    No result is not a good result: dbt ends well when a selector finds nothing.
-    """
-    if not (folder.target / RUN_RESULTS).exists():
-        return
-    results = msgspec.json.decode((folder.target / RUN_RESULTS).read_bytes(), type=_RunResults).results
-    bad = [result for result in results if result.status in ("error", "fail", "runtime error")]
-    if bad:
-        kind, _, name, *_ = bad[0].unique_id.split(".")  # a test's id ends with a digest
-        others = f" ({len(bad) - 1} more failed)" if len(bad) > 1 else ""
-        raise _failed(folder, f"{kind} {name}", _one_line(bad[0].message or "") + others)
-    nodes = msgspec.json.decode((folder.target / MANIFEST).read_bytes(), type=_Manifest).nodes
-    expected = [name for name, node in nodes.items() if node.resource_type in ("model", "test")]
-    done = {result.unique_id for result in results if result.status in ("success", "pass", "warn")}
-    missing = [name for name in expected if name not in done]
-    if missing or not expected:
-        problem = f"{len(missing)} of {len(expected)} models and tests did not run"
-        raise _failed(folder, missing[0] if missing else "dbt", problem)
+def _require_complete(folder: BuildFolder, selector: str | None) -> None:
+    """Raise BuildFailed unless every model and data test that was asked for ran and passed."""
+    gap = find_gap(folder.target, selector)
+    if gap is not None:
+        raise _failed(folder, gap.node, gap.problem)
 
 
 def _failed(folder: BuildFolder, node: str, problem: str) -> BuildFailed:
@@ -262,13 +247,6 @@ def _failed(folder: BuildFolder, node: str, problem: str) -> BuildFailed:
     kept = f"Generation {int(current)} stays the current one." if current else "There is no generation yet."
     advice = f"Details are in {folder.logs}; correct the cause and run `fleetbook build` again."
     return BuildFailed(node, problem, kept, advice)
-
-
-def _one_line(message: str) -> str:
-    """dbt's message without its heading and line breaks."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    told = lines[1:] if len(lines) > 1 and lines[0].endswith(")") else lines
-    return " ".join(told).rstrip(".") or "no message"
 
 
 def _last_words(log_file: Path) -> str:

@@ -49,12 +49,12 @@ Report: TypeAlias = NodeDone | Stopped | Marts
 
 
 def main() -> int:
-    """Run ``dbt build``, then export the marts; 0 when everything was done and passed."""
+    """Run ``dbt build`` of all, or of what a selector names, then export the marts; 0 when all passed."""
     reports = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever dbt prints goes to the builder's log
     threading.Thread(target=_end_with_builder, daemon=True).start()
-    project, target, logs = sys.argv[1:4]
-    if not _run_dbt(project, target, logs, reports):
+    project, target, logs, *selector = sys.argv[1:5]
+    if not _run_dbt(project, target, logs, reports, selector):
         return 1
     _report(reports, _export(Path(os.environ["FLEETBOOK_WAREHOUSE_FILE"])))
     return 0
@@ -65,7 +65,7 @@ def _end_with_builder() -> None:
     os._exit(70)  # EX_SOFTWARE: nothing of this build may go on
 
 
-def _run_dbt(project: str, target: str, logs: str, reports: IO[bytes]) -> bool:
+def _run_dbt(project: str, target: str, logs: str, reports: IO[bytes], selector: list[str]) -> bool:
     from dbt.cli.main import dbtRunner
 
     def watch(event: object) -> None:
@@ -79,6 +79,7 @@ def _run_dbt(project: str, target: str, logs: str, reports: IO[bytes]) -> bool:
     arguments += ["--target-path", target, "--log-path", logs, "--exclude-resource-type", "unit_test"]
     arguments += ["--quiet", "--no-use-colors", "--no-send-anonymous-usage-stats", "--no-version-check"]
     arguments += ["--log-level-file", "info"]
+    arguments += ["--selector", *selector] if selector else []
     outcome = dbtRunner(callbacks=[watch]).invoke(arguments)
     if outcome.exception is not None:
         _report(reports, Stopped(problem=str(outcome.exception)))

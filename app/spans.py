@@ -30,6 +30,7 @@ _READ = (
     "token_id",
     "payload_id",
     "recorded_via",
+    "recorded_at",
     "is_demo",
 )
 # Log records tell of calls, never that a run is over: one silent for so long ended with its last call.
@@ -41,17 +42,25 @@ Row: TypeAlias = dict[str, object]
 Event: TypeAlias = dict[str, Value]
 
 
-def write_mapped(workspace: Workspace, files: Sequence[Path], target: Path, *, now: dt.datetime) -> int:
+def write_mapped(
+    workspace: Workspace,
+    files: Sequence[Path],
+    target: Path,
+    *,
+    now: dt.datetime,
+    recorded_before: dt.datetime | None = None,
+) -> int:
     """Write the events that the spans in ``files`` mean at ``now`` to ``target``; returns how many there are.
 
-    ``target`` has the contract's schema; without spans it is not written. Raises MappingError when the
-    aliases of registry.yaml cannot be read, OSError when a file cannot.
+    With ``recorded_before`` they mean what they meant at that moment, to whoever had those that were recorded
+    by then. ``target`` has the contract's schema; without spans it is not written. Raises MappingError when
+    the aliases of registry.yaml cannot be read, OSError when a file cannot.
     """
-    spans = list(_spans(files))
+    spans = list(_spans(files, recorded_before))
     if not spans:
         return 0
     mappings = load_mappings(workspace, team=None, agent=None, mapping_file=None)
-    events = list(_told(spans, mappings, now))
+    events = list(_told(spans, mappings, min(now, recorded_before or now)))
     schema = arrow_schema()
     names = schema.names
     rows = [{name: event.get(name) for name in names} for event in events]
@@ -59,8 +68,8 @@ def write_mapped(workspace: Workspace, files: Sequence[Path], target: Path, *, n
     return len(events)
 
 
-def _spans(files: Iterable[Path]) -> Iterator[Arrived]:
-    """The stored spans and log records in ``files``, each delivery once."""
+def _spans(files: Iterable[Path], before: dt.datetime | None) -> Iterator[Arrived]:
+    """The stored spans and log records in ``files`` that were recorded ``before``, each delivery once."""
     seen: set[str] = set()
     for path in files:
         with pq.ParquetFile(path) as file:
@@ -73,6 +82,8 @@ def _spans(files: Iterable[Path]) -> Iterator[Arrived]:
                     continue
                 held = [name for name in _READ if name in file.schema_arrow.names]
                 for row in file.read_row_group(group, columns=held).filter(wanted).to_pylist():
+                    if before is not None and row["recorded_at"] >= before:
+                        continue
                     if row["event_id"] not in seen:
                         seen.add(row["event_id"])
                         yield _arrived(row)

@@ -23,7 +23,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
     ``log`` names the events, ``settings`` the workspace's own files (registry.yaml and its like), ``release``
     this program with its dbt project and the builder's environment. ``period`` is the day (UTC), and the hour
-    where agents send spans: a run whose source states no end is over once it was silent for some hours.
+    where agents send spans: a run whose source states no end is over once it was silent for some hours. For
+    the tables of a moment that is past it is that moment.
     """
 
     log: str
@@ -39,14 +40,28 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: dt.datetime
 
 
-def inputs(workspace: Workspace, project: Path, log: str, now: dt.datetime, *, has_spans: bool) -> Inputs:
-    """What a build at ``now`` of the events ``log`` (see :func:`ingest.reader.log_state`) is made from."""
+def inputs(
+    workspace: Workspace,
+    project: Path,
+    log: str,
+    now: dt.datetime,
+    *,
+    has_spans: bool,
+    recorded_before: dt.datetime | None = None,
+) -> Inputs:
+    """What a build at ``now`` of the events ``log`` (see :func:`ingest.reader.log_state`) is made from.
+
+    ``recorded_before`` as in :func:`app.build.build`.
+    """
     utc = now.astimezone(dt.UTC)
+    period = utc.strftime("%Y-%m-%dT%H" if has_spans else "%Y-%m-%d")
+    if recorded_before is not None:
+        period = f"before {recorded_before.astimezone(dt.UTC).isoformat()}"
     return Inputs(
         log=log,
         settings=_digest(sorted(workspace.root.glob("*.yaml"))),
         release=f"{__version__} {_digest(_sources(project))} {_environment()}",
-        period=utc.strftime("%Y-%m-%dT%H" if has_spans else "%Y-%m-%d"),
+        period=period,
     )
 
 
@@ -66,6 +81,24 @@ def up_to_date(workspace: Workspace, project: Path, now: dt.datetime) -> Checked
     checked = Checked(build_id=number, checked_at=now.astimezone(dt.UTC))
     _note(folder.root / CHECKED, msgspec.json.encode(checked))
     return checked
+
+
+def same_tables(workspace: Workspace, root: Path, project: Path, recorded_before: dt.datetime) -> Path | None:
+    """The newest generation in ``root``, when it holds what the log held before that moment; else None."""
+    folder = BuildFolder(root)
+    made = _made_from(folder)
+    if made is None:
+        return None
+    _, before, has_spans = made
+    wanted = inputs(
+        workspace,
+        project,
+        log_state(workspace),
+        recorded_before,
+        has_spans=has_spans,
+        recorded_before=recorded_before,
+    )
+    return folder.pointer.resolve() if before == wanted else None
 
 
 def checked_at(workspace: Workspace, build_id: str) -> dt.datetime | None:

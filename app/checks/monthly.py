@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from app import identity
-from app.build import PROJECT, build, company_time_zone
+from app.build import AS_OF, PROJECT, build, company_time_zone
 from app.checks.catalogue import catalogue
 from app.checks.decide import Evidence, Found, decide
 from app.checks.integrity import LogFacts, inspect_log
@@ -22,6 +22,7 @@ from app.checks.results import Answer, Result
 from app.checks.waivers import unwaived, waivers_in_force
 from app.errors import CheckError
 from app.questions.scope import Scope
+from app.standing import same_tables
 from app.warehouse import Scoped, Warehouse
 from ingest.reader import rows_where
 from ingest.workspace import Workspace
@@ -84,8 +85,8 @@ def check_month(
     say("Verifying the log")
     facts = _verified(workspace, end)
     say(f"Building the tables as the log stood at {end:%Y-%m-%d %H:%M} UTC")
-    generation = build(workspace, project=project, recorded_before=end)
-    warehouse = Warehouse.at(generation.path)
+    tables = same_tables(workspace, workspace.build_dir / AS_OF, project, end)
+    warehouse = Warehouse.at(tables or build(workspace, project=project, recorded_before=end).path)
     scoped = warehouse.for_person(EVERYTHING)
     is_demo = identity.shows_demo(scoped) if demo is None else demo
     results = _decided(workspace, scoped, facts, month, part or Part(), is_demo=is_demo)

@@ -25,6 +25,7 @@ _LABELS = ("signal", "span_id", "event_name", "time_ns", "observed_ns")
 
 
 _LISTS = ("events", "links")
+_OBJECT = (dict, Mapping)  # a dict is found ten times faster
 
 
 class Parts(NamedTuple):
@@ -39,7 +40,7 @@ def apart(raw: Mapping[str, Json]) -> Parts:
     structure = dict(raw)
     content: dict[str, Json] = {}
     attributes = raw.get("attributes")
-    if isinstance(attributes, Mapping) and (taken := _taken(attributes)):
+    if isinstance(attributes, _OBJECT) and (taken := _taken(attributes)):
         structure["attributes"] = _without(attributes, taken)
         content["attributes"] = taken
     for name in _LISTS:
@@ -51,7 +52,7 @@ def apart(raw: Mapping[str, Json]) -> Parts:
     if isinstance(title, str) and len(title) > MAX_STRUCTURE_CHARACTERS:
         structure["name"], content["name"] = title[:MAX_STRUCTURE_CHARACTERS], title
     status = raw.get("status")
-    if isinstance(status, Mapping) and "message" in status:
+    if isinstance(status, _OBJECT) and "message" in status:
         structure["status"] = {name: value for name, value in status.items() if name != "message"}
         content["status_message"] = status["message"]
     if raw.get("body") is not None:
@@ -108,10 +109,11 @@ def _taken(attributes: Mapping[str, Json]) -> dict[str, Json]:
         if is_content(name):
             if value is not None:
                 taken[name] = value
-        # Most are short texts: asking for the type here saves a call for each of them.
-        elif (
+        # Most are short texts or numbers: asking for the type here saves a call for each of them.
+        elif type(value) is not int and (
             (len(value) if type(value) is str else _size(value)) > MAX_STRUCTURE_CHARACTERS
-        ) and name not in STRUCTURE_NAMES:
+            and name not in STRUCTURE_NAMES
+        ):
             taken[name] = value
     return taken
 
@@ -124,15 +126,14 @@ def _size(value: Json) -> int:
 
 
 def _without(attributes: Mapping[str, Json], taken: Mapping[str, Json]) -> dict[str, Json]:
-    # Of a text in a hundred flattened parts the names of the parts say nothing either.
-    kept: dict[str, Json] = {
-        name: None if name in taken else value
-        for name, value in attributes.items()
-        if name not in taken or not is_flattened(name)
-    }
-    for name in STRUCTURE_MEMBERS:
-        if name not in taken:
-            continue
+    kept = dict(attributes)
+    for name in taken:
+        # Of a text in a hundred flattened parts the names of the parts say nothing either.
+        if is_flattened(name):
+            del kept[name]
+        else:
+            kept[name] = None
+    for name in STRUCTURE_MEMBERS.keys() & taken.keys():
         whole = object_of(taken[name])
         members = {key: whole[key] for key in STRUCTURE_MEMBERS[name] if key in whole}
         if members:

@@ -64,8 +64,9 @@ _ADVICE = "Run `fleetbook verify`; if a newer release wrote the log, update Flee
 def event_table(chunk: Chunk) -> pa.Table:
     """The rows of ``chunk`` in the contract's schema. Raises SegmentError when a body is no event of it."""
     schema = arrow_schema()
-    event_types = {name for body in chunk.bodies for name in _EVENT_TYPE.findall(body)}
-    parsed = parse_bodies(chunk.bodies, _columns_of(frozenset(name.decode() for name in event_types)))
+    # The first is the one: in a text its quotes would be escaped.
+    found = {match[1] for body in chunk.bodies if (match := _EVENT_TYPE.search(body))}
+    parsed = parse_bodies(chunk.bodies, _columns_of(frozenset(name.decode() for name in found)))
     made = dict(zip(parsed.column_names, parsed.columns, strict=True))
     made["body"] = pa.array(chunk.bodies, pa.string())
     made["hash"] = pa.array(chunk.hashes, pa.string())

@@ -156,7 +156,7 @@ def _scope(scope: InstrumentationScope) -> RawRecord:
 
 
 # Attributes repeat: their names always, their values mostly. Short ones are remembered by their bytes.
-_KNOWN: dict[bytes, tuple[str, str | int]] = {}
+_KNOWN: dict[bytes, tuple[str, Json]] = {}
 _KNOWN_BYTES = 96
 _KNOWN_COUNT = 8192
 
@@ -164,17 +164,18 @@ _KNOWN_COUNT = 8192
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Json]:
     attributes: dict[str, Json] = {}
     for raw in encoded(pairs):
-        known = _KNOWN.get(raw)
+        is_short = len(raw) <= _KNOWN_BYTES  # looking a long one up costs as much as parsing it
+        known = _KNOWN.get(raw) if is_short else None
         if known is not None:
             attributes[known[0]] = known[1]
             continue
         pair = KeyValue.FromString(raw)
-        value = _value(pair.value)
-        attributes[pair.key] = value
-        if len(raw) <= _KNOWN_BYTES and type(value) in (str, int):
+        key, value = pair.key, _value(pair.value)
+        attributes[key] = value
+        if is_short:
             if len(_KNOWN) >= _KNOWN_COUNT:
                 _KNOWN.clear()
-            _KNOWN[raw] = (pair.key, value)  # type: ignore[assignment]  # a text or an integer
+            _KNOWN[raw] = (key, value)
     return attributes
 
 

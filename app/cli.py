@@ -24,6 +24,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Money and notices": ("wallets", "notices"),
     "Agents built elsewhere": ("imports", "adopt", "otlp"),
     "Numbers and pages": ("build", "shell", "prices", "exports", "serve", "up"),
+    "Upkeep": ("doctor", "backup", "metrics"),
     "Assurance": ("review", "check", "assure", "sign", "waive", "cases", "log"),
 }
 

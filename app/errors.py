@@ -12,6 +12,7 @@ AppError
 ├── ReviewError         a review could not be made
 ├── CheckError          a monthly check, or its evidence pack, could not be made or read
 │   └── PackRefused     the pack is not what it was, or would overwrite something
+├── BackupError         a backup could not be made, read or restored
 └── (each part of the application adds its own below: demo)
 
 Every message has three parts: what happened · with which values · what to do now.
@@ -85,6 +86,10 @@ class PackRefused(CheckError):
 
 class ServeError(AppError):
     """The pages could not be started."""
+
+
+class BackupError(AppError):
+    """A backup could not be made, read or restored."""
 
 
 class DemoError(AppError):

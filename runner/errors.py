@@ -128,6 +128,7 @@ class ModelUnusable(RunnerError):
 
     def __init__(self, model: str, problem: str, advice: str):
         self.model = model
+        self.problem = problem
         super().__init__(f"Model not usable: {model!r}: {problem}. {advice}")
 
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import socket
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from ingest.errors import WriterError
     from ingest.receivers.tokens import Token
 
@@ -50,9 +43,10 @@ def serve_otlp(
     """Take in spans and log records of outside agents (OTLP/HTTP) until Ctrl-C. 200 means: on the disk."""
     import uvicorn
 
+    from app.commands.listening import listening, serve_until_signal
     from ingest.log.writer import LogWriter
     from ingest.receivers.limits import Limits
-    from ingest.receivers.memory import keep_memory_flat
+    from ingest.receivers.memory import collect_rarely, keep_memory_flat
     from ingest.receivers.otlp import Receiver
     from ingest.workspace import Workspace, home
 
@@ -61,7 +55,7 @@ def serve_otlp(
     failures: list[WriterError] = []
     limits = Limits(body_bytes=body_mb * MEBIBYTE, token_bytes_per_second=token_mb_per_s * MEBIBYTE)
     with (
-        _listening(host, port) as listener,
+        listening("Receiver", host, port, "serve-otlp") as listener,
         LogWriter(
             workspace, recorded_via="otlp", process_name="fleetbook serve-otlp", seal_bytes=SEAL_BYTES
         ) as writer,
@@ -90,7 +84,8 @@ def serve_otlp(
             typer.echo(
                 "Tokens travel unencrypted: give --tls-cert and --tls-key, or put a TLS proxy in front."
             )
-        _run(server, listener)
+        collect_rarely()
+        serve_until_signal(server, listener, "Receiver stopped. What it answered with 200 is in the log.")
         if failures:
             raise failures[0]
 
@@ -183,38 +178,3 @@ def _refuse_unknown_team(registry_file: Path, team: str) -> None:
             f"Token not made: team {team!r} is not in {registry_file}, which has {', '.join(sorted(teams))}. "
             "Name one of these with --team, or declare the team there."
         )
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket bound before anything is written, so that a taken port leaves no trace in the log."""
-    from app.errors import ServeError
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            raise ServeError(
-                f"Receiver not started: {host}:{port} cannot be used ({error.strerror}). "
-                f"Stop what uses it, or choose another one: `fleetbook serve-otlp --port {port % 65535 + 1}`."
-            ) from error
-        yield listener
-
-
-def _run(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Serve until a signal. uvicorn answers what it has, then raises the signal again: here it ends."""
-    from ingest.receivers.memory import collect_rarely
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    collect_rarely()
-    try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        print("Receiver stopped. What it answered with 200 is in the log.", file=sys.stderr)
-    finally:
-        signal.signal(signal.SIGTERM, before)

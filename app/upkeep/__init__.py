@@ -1,0 +1,1 @@
+"""Keeping a workspace: backups, restoring them, and finding what is wrong."""

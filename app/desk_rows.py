@@ -69,7 +69,10 @@ class Wallet:
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """One request for a person's decision; ``arguments`` is what the tool would get, as data."""
+    """One request for a person's decision; ``arguments`` is what the tool would get, as data.
+
+    Where it ``is_for_two``, two different people have to approve it.
+    """
 
     approval_id: str
     run_id: str
@@ -94,6 +97,8 @@ class Approval:
     changed_arguments: Mapping[str, object] | None
     can_decide: bool
     cannot_reason: str
+    is_for_two: bool
+    first_approved_by: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,4 +193,6 @@ def approval_row(request: Request, frozen: Frozen, ruling: Ruling, *, is_readabl
         changed_arguments=changed if is_readable else None,
         can_decide=ruling.allowed,
         cannot_reason="" if ruling.allowed else ruling.sentence,
+        is_for_two=request.is_for_two,
+        first_approved_by=request.first_approved_by,
     )

@@ -158,6 +158,9 @@ def print_request(console: Console, control: Control, request: Request) -> None:
         f"rule {request.rule_id}: {request.rule_text}",
         f"waits {waited}",
     ]
+    if request.is_for_two:
+        first = request.first_approved_by
+        facts.append(f"1 of 2 approved, by {first}" if first else "0 of 2 approved")
     if stake is not None:
         facts.append(f"{usd_text(stake)} at stake")
     facts.append(f"lapses {request.expires_at:%Y-%m-%d %H:%M} UTC")

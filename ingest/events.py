@@ -52,7 +52,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("knowledge_refused", "knowledge", "A run, or a person, was refused a knowledge source.", ("actor_id", "knowledge_source", "refusal_rule", "reason"), ("call_index", "sensitivity")),
     _event("approval_requested", "approvals", "A tool call waits for a person.", (*_APPROVAL, "run_id", "agent_id", *_CALL, "arguments_digest", "approval_rule", "approver_role", "expires_at"), ("money_at_stake_nano_usd",)),
     _event("approval_shown", "approvals", "The request was on a person's screen; time to decide counts from here.", (*_APPROVAL, "run_id", "agent_id", "person_id"), ("arguments_digest",)),
-    _event("approval_decided", "approvals", "A person decided; the payload is the changed arguments, if any.", (*_APPROVAL, "run_id", "agent_id", "person_id", "decision", "approved_digest"), ("reason", "arguments_digest", "tool_name", "batch_id")),
+    _event("approval_decided", "approvals", "A person decided; the payload is the changed arguments, if any.", (*_APPROVAL, "run_id", "agent_id", "person_id", "decision", "approved_digest"), ("reason", "arguments_digest", "tool_name", "batch_id", "is_confirmation_needed")),
     _event("approval_reminded", "approvals", "Those who may decide were reminded; once per request.", (*_APPROVAL, "run_id", "agent_id"), ("tool_name", "told_ids", "expires_at")),
     _event("approval_escalated", "approvals", "The request is near its end: more people were told; once per request.", (*_APPROVAL, "run_id", "agent_id"), ("tool_name", "told_ids", "expires_at")),
     _event("approval_expired", "approvals", "Nobody decided in time, or the run was stopped before (then with a reason); counts as refused.", (*_APPROVAL, "run_id", "agent_id"), ("tool_name", "reason")),

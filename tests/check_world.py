@@ -164,6 +164,7 @@ class Run:
                 person_id=person,
                 decision=decision,
                 approved_digest="d1",
+                is_confirmation_needed=None if person == deciders[-1] else True,
             )
         return approval
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from ingest.workspace import Workspace
-from runner.control import batches, reminders
+from runner.control import batches, decisions, reminders
 from runner.control.approvals import Request
 from runner.control.decisions import Wish
 from runner.control.plane import Control
 from runner.control.upkeep import upkeep
-from runner.errors import BatchRefused
+from runner.control.versions import freeze, thaw
+from runner.errors import BatchRefused, DecisionRefused
 from tests.conftest import Clock
 from tests.log_told import told_of
-from tests.runner_company import Command, company, events, fleetbook, play
+from tests.runner_company import Command, company, events, fleetbook, play, registry
 
 pytestmark = pytest.mark.both_engines
 
@@ -135,3 +136,69 @@ def test_a_request_past_both_shares_is_escalated_only(
         (event,) = events(workspace, request.run_id, "approval_escalated")
         assert json.loads(request.arguments)["amount_usd"] == "240"
         assert event["tool_name"] == "refund_payment"
+
+
+FOR_TWO = (
+    ("expires_minutes: 60\n", "expires_minutes: 60\n          approvers_needed: 2\n"),
+    ("{name: Eva Sol, team: sales, role: agent_user}", "{name: Eva Sol, team: support, role: team_manager}"),
+)
+
+
+def test_what_needs_two_people_runs_after_two_have_approved_the_same(
+    workspace: Workspace, effects: Path, fleetbook: Command
+) -> None:
+    with company(workspace, *TOOLS, *FOR_TWO) as control:
+        (request,) = parked(control, "jon-vass")
+        assert "needs two people, each a team_manager, who did not start the run" in request.rule_text
+        code, out, _ = fleetbook("approvals")
+        assert (code, "0 of 2 approved" in out) == (0, True)
+        changed = Wish(
+            person_id="mara-lindt",
+            decision="approved_changed",
+            changed_arguments={"order_id": "W-2211", "amount_usd": "150.00"},
+        )
+        with pytest.raises(DecisionRefused, match="two people have to approve the same arguments"):
+            decisions.decide(control, request.approval_id, changed, recorded_via=None)
+    code, out, _ = fleetbook("approve", request.approval_id, "--as", "mara-lindt")
+    assert (code, "1 of 2: somebody else approves it, too" in out) == (0, True)
+    assert "refund" not in effects.read_text()
+    code, out, _ = fleetbook("approvals")
+    assert "1 of 2 approved, by mara-lindt" in out
+    assert "may decide: eva-sol" in out
+    code, _, error = fleetbook("approve", request.approval_id, "--as", "mara-lindt")
+    assert (code, "has approved it, 1 of 2" in error) == (1, True)
+    code, out, _ = fleetbook("approve", request.approval_id, "--as", "eva-sol")
+    assert (code, "Refunded 240 USD" in out) == (0, True)
+    decided = events(workspace, request.run_id, "approval_decided")
+    assert [(one["person_id"], one.get("is_confirmation_needed")) for one in decided] == [
+        ("mara-lindt", True),
+        ("eva-sol", None),
+    ]
+    (end,) = events(workspace, request.run_id, "run_ended")
+    refused = events(workspace, request.run_id, "action_refused")  # is about the run, and none of its own
+    assert end["declared_event_count"] == len(events(workspace, request.run_id)) - len(refused)
+
+
+def test_one_of_two_may_reject_and_the_approval_of_one_lapses(
+    workspace: Workspace, effects: Path, clock: Clock
+) -> None:
+    with company(workspace, *TOOLS, *FOR_TWO, clock=clock) as control:
+        rejected, lapsed = parked(control, "jon-vass", "jon-vass")
+        for request in (rejected, lapsed):
+            control.decide(request.approval_id, "mara-lindt", "approved")
+            assert control.run(request.run_id).status == "waiting"
+        control.decide(rejected.approval_id, "eva-sol", "rejected", "paid back already")
+        assert control.run(rejected.run_id).status == "ready"
+        clock.advance(minutes=61)
+        upkeep(control)
+        assert control.run(lapsed.run_id).end_state == "expired_waiting"
+        assert "refund" not in effects.read_text()
+
+
+def test_a_rule_that_asks_one_person_leaves_the_hash_of_its_version(workspace: Workspace) -> None:
+    with company(workspace) as control:
+        before = control.registry()
+        one, two = (freeze(text, text.agents["refund-agent"]) for text in (before, registry(*FOR_TWO)))
+    assert "approvers_needed" not in one.canonical()
+    assert one.version_hash() != two.version_hash()
+    assert thaw(two.canonical()) == two

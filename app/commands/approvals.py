@@ -136,7 +136,7 @@ def _decide(control: Control, wanted: list[str], wish: Wish, *, no_resume: bool)
     recover.lapse_requests(control)
     if len(wanted) == 1:
         event_id = decide(control, wanted[0], wish, recorded_via=None)
-        console.print(f"{wish.decision.replace('_', ' ')}; event {event_id}", markup=False)
+        console.print(f"{_told(control, wanted[0], wish.decision)}; event {event_id}", markup=False)
         decided = set(wanted)
         refused = []
     else:
@@ -144,11 +144,21 @@ def _decide(control: Control, wanted: list[str], wish: Wish, *, no_resume: bool)
         refused = [one for one in made if one.refusal is not None]
         decided = {one.request.approval_id for one in made if one.event_id is not None}
         for one in made:
-            console.print(_made_line(one, wish.decision), markup=False, soft_wrap=True)
+            word = _told(control, one.request.approval_id, wish.decision)
+            console.print(_made_line(one, word), markup=False, soft_wrap=True)
     for run_id in _runs_of(control, decided):
         _go_on(console, control, run_id, no_resume=no_resume)
     if refused:
         raise typer.Exit(1)
+
+
+def _told(control: Control, approval_id: str, decision: str) -> str:
+    """The decision in words; of the first of two it says so."""
+    from runner.control.decisions import find_request
+
+    with control.store.read() as connection:
+        is_half = find_request(connection, approval_id).is_half_approved
+    return f"{decision.replace('_', ' ')}{', 1 of 2: somebody else approves it, too' if is_half else ''}"
 
 
 def _runs_of(control: Control, approval_ids: set[str]) -> list[str]:
@@ -160,7 +170,7 @@ def _runs_of(control: Control, approval_ids: set[str]) -> list[str]:
 
 def _go_on(console: Console, control: Control, run_id: str, *, no_resume: bool) -> None:
     if control.run(run_id).status != "ready":
-        console.print(f"Run {run_id} waits for other decisions: `fleetbook approvals`.", markup=False)
+        console.print(f"Run {run_id} waits for more decisions: `fleetbook approvals`.", markup=False)
     elif no_resume:
         console.print(f"Run {run_id} is ready; `fleetbook worker --once` resumes it.", markup=False)
     else:

@@ -154,6 +154,7 @@ def _request(tx: Transaction, session: Session, pending: Pending) -> Request:
         rule_text=text,
         approver_role=rule.approver_role if rule else _approver_role(session),
         is_other_than_requester=rule.other_than_requester if rule else False,
+        approvers_needed=rule.approvers_needed if rule and not is_unknown else 1,
         money_at_stake_nano_usd=money_at_stake(rule, arguments) if rule else None,
         requested_by=session.run.requested_by,
         requested_at=tx.now,

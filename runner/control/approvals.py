@@ -81,6 +81,19 @@ class Request:
     batch_id: str | None = None
     reminded_at: dt.datetime | None = None
     escalated_at: dt.datetime | None = None
+    approvers_needed: int | None = None
+    first_approved_by: str | None = None
+    first_approved_at: dt.datetime | None = None
+
+    @property
+    def is_for_two(self) -> bool:
+        """Whether two different people have to approve the call."""
+        return (self.approvers_needed or 1) > 1
+
+    @property
+    def is_half_approved(self) -> bool:
+        """Whether one of two people has approved it, and it waits for the second."""
+        return self.is_for_two and self.status == "waiting" and self.first_approved_by is not None
 
     @property
     def parent_run_id(self) -> str | None:
@@ -122,8 +135,11 @@ def rule_sentence(rule: ApprovalRule) -> str:
         what = f"{when.argument} of {when.at_least} or more"
     else:
         what = f"{when.argument} is one of {', '.join(when.one_of or ())}"
-    who = f"a {rule.approver_role}"
-    return f"{what} needs {who}{' who did not start the run' if rule.other_than_requester else ''}"
+    two = rule.approvers_needed > 1
+    who = f"two people, each a {rule.approver_role}," if two else f"a {rule.approver_role}"
+    return f"{what} needs {who}{' who did not start the run' if rule.other_than_requester else ''}".rstrip(
+        ","
+    )
 
 
 def may_decide(
@@ -150,6 +166,9 @@ def may_decide(
     if risk_class == "high" and author is not None and person_id == author:
         sentence = f"{person_id} wrote this version of a high-risk agent"
         return Ruling(allowed=False, rule_id="author-is-approver", sentence=sentence)
+    if request.is_half_approved and person_id == request.first_approved_by:
+        sentence = f"{person_id} has approved it, 1 of 2, and rule {request.rule_id} asks for two people"
+        return Ruling(allowed=False, rule_id="second-person", sentence=sentence)
     return ruling
 
 
@@ -242,10 +261,14 @@ def decide(
     approved_digest: str,
     batch_id: str | None = None,
 ) -> str | None:
-    """Decide a waiting request; returns the event's id, or None when somebody else was first."""
-    status = "rejected" if decision == "rejected" else decision
-    values = {
-        "status": status,
+    """Decide a waiting request; returns the event's id, or None when somebody else was first.
+
+    The first approval of two leaves it waiting.
+    """
+    is_first = request.is_for_two and decision != "rejected" and request.first_approved_by is None
+    first = {"first_approved_by": person_id, "first_approved_at": tx.now}
+    last = {
+        "status": decision,
         "decided_by": person_id,
         "decided_at": tx.now,
         "reason": reason or None,
@@ -254,7 +277,9 @@ def decide(
         "batch_id": batch_id,
     }
     this = sa.and_(_A.approval_id == request.approval_id, _A.status == "waiting")
-    if tx.sql.execute(sa.update(approvals).where(this), values).rowcount != 1:
+    if is_first:
+        this = sa.and_(this, _A.first_approved_by.is_(None))
+    if tx.sql.execute(sa.update(approvals).where(this), first if is_first else last).rowcount != 1:
         return None
     return tx.emit(
         "approval_decided",
@@ -268,6 +293,7 @@ def decide(
         arguments_digest=request.arguments_digest,
         tool_name=request.tool_name,
         batch_id=batch_id,
+        is_confirmation_needed=True if is_first else None,
     )
 
 

@@ -25,6 +25,8 @@ _ADVICE = {
     "approver-role": "Ask a holder of that role in the agent's team, or a platform lead.",
     "requester-is-approver": "Ask another holder of the role, or a platform lead.",
     "author-is-approver": "Ask somebody who did not write this version.",
+    "second-person": "Ask another holder of the role, or a platform lead.",
+    "same-for-both": "Reject it with what should change, and the agent asks anew.",
     "already-decided": "Nothing is left to do; `fleetbook approvals --all` shows the decision.",
     "expired": "Start the run again when the task still stands.",
     "not-a-decision": "Use approved, approved_changed or rejected.",
@@ -122,6 +124,8 @@ def judge(
         return _no("reason-missing", "a rejection needs a reason"), unchanged
     if wish.decision != "approved_changed":
         return ruling, unchanged
+    if request.is_for_two:
+        return _no("same-for-both", "two people have to approve the same arguments"), unchanged
     tool = frozen.tool(request.tool_name)
     checked = None
     if tool is not None:

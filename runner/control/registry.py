@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -146,13 +146,17 @@ class When(Declared):
 
 
 class ApprovalRule(Declared):
-    """When a call of the tool needs a person, whose decision counts, and for how long it is waited for."""
+    """When a call of the tool needs a person, whose decision counts, and for how long it is waited for.
+
+    With ``approvers_needed`` 2 a call runs after two different people have approved it; one may reject it.
+    """
 
     id: Name
     when: When | None = None
     approver_role: Name
     expires_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 90)] = 1440
     other_than_requester: bool = True
+    approvers_needed: Literal[1, 2] = 1
     money_argument: str | None = None
 
 

@@ -166,6 +166,10 @@ approvals = sa.Table(
     text("batch_id", null=True),
     moment("reminded_at", null=True),
     moment("escalated_at", null=True),
+    # How many people have to approve (null: one), and who did as the first of two.
+    count("approvers_needed", null=True),
+    text("first_approved_by", null=True),
+    moment("first_approved_at", null=True),
     sa.Index("approvals_by_run", "run_id", "call_index"),
     sa.Index("approvals_by_status", "status", "expires_at"),
 )

@@ -109,6 +109,9 @@ class Frozen(Declared):
             for key in later:
                 if not part[key]:
                     del part[key]
+        for rule in (tool["approval"] for tool in tree["tools"] if tool["approval"]):
+            if rule["approvers_needed"] == 1:
+                del rule["approvers_needed"]
         return json.dumps(
             tree,
             sort_keys=True,

@@ -48,6 +48,10 @@ def facts(page: Page, approval: Approval) -> None:
             stake.markdown(f"**{money(approval.money_at_stake_usd)}** at stake", text_alignment="right")
         arguments(approval.arguments)
     st.caption(f"Rule: {md_escape(approval.rule_text)}")
+    if approval.is_for_two:
+        first = approval.first_approved_by
+        given = f"1 of 2 approved, by {md_escape(page.name_of(first))}" if first else "0 of 2 approved"
+        st.markdown(f":blue-badge[:material/group: {given}]")
 
 
 def so_far(page: Page, approval: Approval) -> None:
@@ -113,16 +117,19 @@ def answer(page: Page, approval: Approval) -> None:
         st.info(f"You cannot decide this. {md_escape(approval.cannot_reason)}", icon=":material/lock:")
         return
     key = approval.approval_id
-    yes, change, no = st.tabs(["Approve", "Approve with changes", "Reject"])
+    if approval.is_for_two:  # both approve the same arguments
+        yes, no = st.tabs(["Approve", "Reject"])
+    else:
+        yes, change, no = st.tabs(["Approve", "Approve with changes", "Reject"])
+        with change, st.form(f"change_{key}", border=False):
+            changed = {name: _field(name, argument, key) for name, argument in approval.arguments.items()}
+            note = st.text_input("Why the change", max_chars=500)
+            if st.form_submit_button("Approve with these arguments", icon=":material/edit:"):
+                _decide_changed(page, approval, changed, note)
     with yes, st.form(f"yes_{key}", border=False):
         note = st.text_input("Note (optional)", max_chars=500)
         if st.form_submit_button("Approve this call", type="primary", icon=":material/check:"):
             _decide(page, approval, "approved", note)
-    with change, st.form(f"change_{key}", border=False):
-        changed = {name: _field(name, argument, key) for name, argument in approval.arguments.items()}
-        note = st.text_input("Why the change", max_chars=500)
-        if st.form_submit_button("Approve with these arguments", icon=":material/edit:"):
-            _decide_changed(page, approval, changed, note)
     with no, st.form(f"no_{key}", border=False):
         note = st.text_input("Reason", max_chars=500, placeholder="The agent's owner reads this")
         if st.form_submit_button("Reject this call", icon=":material/close:"):
@@ -182,10 +189,15 @@ def _decide(
         event_id = page.desk.decide(
             approval.approval_id, page.person.person_id, decision, note.strip(), changed_arguments=changed
         )
+        is_half = approval.is_for_two and not approval.first_approved_by and decision != "rejected"
+        after = (
+            "1 of 2: the call waits for a second person."
+            if is_half
+            else "The run is ready; a worker resumes it (`fleetbook worker`)."
+        )
         return (
             f"{words(decision).capitalize()}: {md_escape(approval.tool_name)} of "
-            f"{md_escape(approval.agent_name)}. Event {md_escape(event_id)} says so in the log. "
-            "The run is ready; a worker resumes it (`fleetbook worker`)."
+            f"{md_escape(approval.agent_name)}. Event {md_escape(event_id)} says so in the log. {after}"
         )
 
     acting.act(_SAID, do, icon=":material/block:")

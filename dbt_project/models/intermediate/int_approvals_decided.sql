@@ -13,7 +13,10 @@ requested as (
 
 decided as (
     select * from approval_events
-    where event_type = 'approval_decided' or (event_type = 'approval_reported' and decision is not null)
+    where
+        (event_type = 'approval_decided' or (event_type = 'approval_reported' and decision is not null))
+        -- the first of two approvals decides nothing yet
+        and not coalesce(is_confirmation_needed, false)
     qualify row_number() over (partition by approval_id order by occurred_at nulls last, event_id) = 1
 ),
 

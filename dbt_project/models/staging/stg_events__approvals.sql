@@ -27,6 +27,7 @@ approvals as (
         decision,
         source_decision,
         decider_kind,
+        is_confirmation_needed,
         reason,
         expires_at,
 

@@ -41,7 +41,7 @@ def test_a_training_counts_until_the_end_of_its_last_day(workspace: Workspace, f
     code, out, _ = fleetbook("assure", "training", "mara-lindt", "--until", "2099-06-30", *LEAD)
     assert (code, "mara-lindt may oversee every agent until 2099-06-30" in out) == (0, True)
     (event,) = recorded(workspace, "training_recorded")
-    assert event["expires_at"] == dt.datetime(2099, 7, 1, tzinfo=dt.UTC)
+    assert event["expires_at"] == dt.datetime(2099, 6, 30, 22, tzinfo=dt.UTC)  # midnight in Berlin
     assert (event["person_id"], event["actor_id"]) == ("mara-lindt", "priya-nair")
     code, _, error = fleetbook("assure", "training", "mara-lindt", "--until", "2020-06-30", *LEAD)
     assert (code, "2020-06-30 is over" in error) == (1, True)

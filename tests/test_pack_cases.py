@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.checks import monthly
 from app.checks.waivers import unwaived, waivers_in_force
 from ingest.contract import Value
 from ingest.reader import rows_where
 from ingest.workspace import Workspace
 from runner.control import cases, signatures, waivers
 from runner.control.cases import Failed
+from runner.control.months import company_zone, month_before, month_end
 from runner.control.plane import Control
 from runner.errors import AccessRefused, AssuranceRefused
 from tests.conftest import Clock
@@ -209,3 +211,20 @@ def test_a_workspace_without_a_registry_opens_cases_by_the_rule_of_a_new_one(
     with Control(workspace, clock=clock) as control:
         (case,) = cases.follow(control, "2026-10", [LATE])
     assert case.deadline_rule == "high: 14 days"
+
+
+def test_a_month_ends_at_midnight_by_the_companys_clock(workspace: Workspace, clock: Clock) -> None:
+    new_york = ("time_zone: Europe/Berlin", "time_zone: America/New_York")
+    clock.now = dt.datetime(2026, 11, 1, 3, 30, tzinfo=dt.UTC)  # 31 October 23:30 in New York
+    with company(workspace, OFFICERS, PEOPLE, new_york, clock=clock) as control:
+        zone = company_zone(control)
+        assert month_end(dt.date(2026, 10, 1), zone) == dt.datetime(2026, 11, 1, 4, tzinfo=dt.UTC)
+        assert monthly.month_end(workspace, dt.date(2026, 10, 1)) == month_end(dt.date(2026, 10, 1), zone)
+        assert month_before(clock(), zone) == dt.date(2026, 9, 1)
+        granted = waivers.grant(control, "HITL-12", "ida-berg", "for October", dt.date(2026, 10, 31))
+        assert (granted.first_month, granted.last_date) == ("2026-09", dt.date(2026, 10, 31))
+        assert granted.expires_at == dt.datetime(2026, 11, 1, 4, tzinfo=dt.UTC)
+        in_force = [bool(waivers_in_force(control, dt.date(2026, month, 1))) for month in (9, 10, 11)]
+        assert in_force == [True, True, False]
+        clock.advance(minutes=30)
+        assert month_before(clock(), zone) == dt.date(2026, 10, 1)

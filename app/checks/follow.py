@@ -11,7 +11,7 @@ import polars as pl
 
 from app.checks.pack import MANIFEST_NAME, Pack, read_pack, write_pack
 from app.checks.pack_report import Beside, grid
-from app.checks.pack_tables import Due, last_day, read_tables
+from app.checks.pack_tables import Due, read_tables
 from app.checks.pack_verify import digest
 from app.checks.results import Answer, Result
 from app.checks.stored import Stored, load, pack_folder, store
@@ -23,7 +23,7 @@ from ingest.workspace import Workspace
 from runner.control import cases, signatures
 from runner.control.cases import Case, Failed
 from runner.control.core import Core
-from runner.control.months import month_text
+from runner.control.months import last_day, month_text
 from runner.control.signatures import Signature
 from runner.errors import RegistryNotApplied
 
@@ -31,10 +31,12 @@ _EVERYTHING = Scope(person_id="", role_id="", team_ids=None, own_only=False)
 
 
 def keep(control: Core, answer: Answer, scoped: Scoped) -> list[Case]:
-    """Keep ``answer`` as the last one of its month and open, or continue, a case for each failed check.
+    """Keep ``answer`` as the last one of its month and see to a case for each check that needs one.
+
+    These are the failed ones, and the findings: a critical check without data, a check that was not decided.
 
     ``scoped`` is the generation it was decided on, with every team; it stays, for a pack that is made later.
-    Returns the cases of the failed checks.
+    Returns these cases.
     """
     workspace = control.workspace
     tables = read_tables(answer, scoped, {}, waivers_in_force(control, answer.month))
@@ -44,7 +46,7 @@ def keep(control: Core, answer: Answer, scoped: Scoped) -> list[Case]:
     if before is not None and before.tables is not None and before.tables != place:
         (before.tables / PIN).unlink(missing_ok=True)
     store(workspace, answer, control.store.clock(), grid(answer, tables), place)
-    failed = [result for result in answer.results if result.status == "FAIL"]
+    failed = [result for result in answer.results if result.status == "FAIL" or result.is_finding]
     return cases.follow(control, month_text(answer.month), [_failed(one, answer, scoped) for one in failed])
 
 
@@ -162,11 +164,12 @@ def _company(control: Core) -> str:
 
 def _failed(result: Result, answer: Answer, scoped: Scoped) -> Failed:
     first = ", ".join(result.first_objects[:5])
+    found = f"{result.violations:,} of {result.population:,} objects: {first}"
     return Failed(
         check_id=result.check_id,
         severity=result.severity,
         title=result.title,
-        detail=f"{result.violations:,} of {result.population:,} objects: {first}",
+        detail=found if result.violations else result.detail,
         owner_id=_owner(result, answer, scoped),
     )
 

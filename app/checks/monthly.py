@@ -26,6 +26,7 @@ from app.standing import same_tables
 from app.warehouse import Scoped, Warehouse
 from ingest.reader import rows_where
 from ingest.workspace import Workspace
+from runner.control import months
 from runner.control.months import month_text
 from runner.control.waivers import Waiver
 
@@ -62,9 +63,7 @@ class Monthly:
 
 def month_end(workspace: Workspace, month: dt.date) -> dt.datetime:
     """The moment (UTC) at which ``month`` is over by the company's clock."""
-    following = (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
-    zone = ZoneInfo(company_time_zone(workspace))
-    return dt.datetime.combine(following, dt.time(), zone).astimezone(dt.UTC)
+    return months.month_end(month, ZoneInfo(company_time_zone(workspace)))
 
 
 def check_month(
@@ -119,7 +118,7 @@ def _decided(
 ) -> tuple[Result, ...]:
     """Every check of the catalogue, in its order."""
     agents = _agents(scoped, part, is_demo=is_demo)
-    last = (month + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)
+    last = months.last_day(month)
     counts, findings = (
         _of(part, agents, scoped.table(mart, is_demo=is_demo, first_date=month, last_date=last))
         for mart in ("rpt_check_months", "fct_check_findings")

@@ -17,13 +17,13 @@ import msgspec
 
 from app.checks import pack_verify
 from app.checks.pack_report import Beside, pdf, report_json
-from app.checks.pack_tables import Tables, last_day, read_tables
+from app.checks.pack_tables import Tables, read_tables
 from app.checks.results import Answer
 from app.checks.stored import answer_json, json_bytes
 from app.errors import CheckError, PackRefused
 from app.export import formats
 from app.warehouse import Scoped
-from runner.control.months import month_text
+from runner.control.months import last_day, month_text
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_VERSION = 1

@@ -13,9 +13,10 @@ from pathlib import Path
 import polars as pl
 
 from app.checks.pack_agents import Standing, agent_page
-from app.checks.pack_tables import Due, Tables, last_day
+from app.checks.pack_tables import Due, Tables
 from app.checks.results import STATUSES, Answer, Result, Status
 from app.checks.stored import GridRow
+from runner.control.months import last_day
 from runner.control.waivers import Waiver
 
 TEMPLATE = Path(__file__).with_name("report.typ")

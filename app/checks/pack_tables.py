@@ -14,6 +14,7 @@ import polars as pl
 from app.checks.results import Answer
 from app.checks.waivers import unwaived
 from app.warehouse import Scoped
+from runner.control.months import last_day
 from runner.control.waivers import Waiver
 
 _RULES = ("HITL-01", "HITL-02", "HITL-03", "HITL-04", "HITL-07", "HITL-08", "HITL-11")
@@ -68,11 +69,6 @@ class Tables:
     approvals: pl.DataFrame
     calls: pl.DataFrame
     meanings: Mapping[str, str]
-
-
-def last_day(month: dt.date) -> dt.date:
-    """The last day of the month."""
-    return (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)
 
 
 def read_tables(

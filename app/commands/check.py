@@ -66,12 +66,13 @@ def check(
     from app.checks.follow import keep, make_pack
     from app.checks.monthly import Part, check_month
     from ingest.workspace import Workspace, home
-    from runner.control.months import month_before, parse_month
+    from runner.control.months import company_zone, month_before, parse_month
     from runner.control.plane import Control
 
     workspace = Workspace.open(home())
     now = dt.datetime.now(dt.UTC)
-    asked = parse_month(month) if month else month_before(now)
+    with Control(workspace, process_name="fleetbook check") as control:
+        asked = parse_month(month) if month else month_before(now, company_zone(control))
     part = Part(agent_id=agent, team_id=team, risk=risk)
     console, progress = Console(highlight=False), Console(stderr=True, highlight=False)
     monthly = check_month(
@@ -86,7 +87,7 @@ def check(
         with Control(workspace, process_name="fleetbook check", recorded_via="app") as control:
             opened = keep(control, monthly.answer, monthly.scoped)
             made = make_pack(control, asked, pack)
-        console.print(f"{len(opened)} failed checks have cases: `fleetbook cases`.", markup=False)
+        console.print(f"{len(opened)} cases are about this month: `fleetbook cases`.", markup=False)
         console.print(f"Evidence pack {made.place}, manifest {made.content_sha256}.", markup=False)
     raise typer.Exit(monthly.answer.exit_code)
 

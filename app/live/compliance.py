@@ -142,13 +142,14 @@ def history(desk: Desk) -> list[Signed]:
     return sorted(lines, key=lambda line: line.signed_at, reverse=True)
 
 
-def overdue(desk: Desk) -> list[Case]:
-    """Open cases past their deadline, the oldest deadline first."""
+def overdue(desk: Desk, person_id: str) -> list[Case]:
+    """Open cases past their deadline, the oldest deadline first: the person's own, all for who may sign."""
     control = desk.control
+    sees_all = may(control.registry(), person_id, "sign_report", WHOLE_COMPANY).allowed
     with control.store.read() as connection:
         found = cases.listed(connection, only_open=True)
     now = control.store.clock()
-    return [one for one in found if one.is_overdue(now)]
+    return [one for one in found if one.is_overdue(now) and (sees_all or one.owner_id == person_id)]
 
 
 def make_pack(desk: Desk, person_id: str, month: dt.date) -> Pack:

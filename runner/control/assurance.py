@@ -12,6 +12,7 @@ from ingest.contract import Value, new_event_id
 from ingest.reader import rows_where
 from runner.control.access import WHOLE_COMPANY, agent_target, may
 from runner.control.declared import Action
+from runner.control.months import company_zone, day_end
 from runner.control.version_approval import find_version
 from runner.errors import AssuranceRefused, NotFound
 
@@ -31,13 +32,13 @@ def record_training(
     team_id: str | None = None,
     reason: str = "",
 ) -> str:
-    """A person may oversee an agent, a team's agents, or all, until the end of the day ``until`` (UTC).
+    """A person may oversee an agent, a team's agents, or all, until the day ``until`` is over in the company.
 
     Returns the event's id. Raises AssuranceRefused for a day that is over, NotFound, AccessRefused.
     """
     registry = control.registry()
     control.known_person(registry, trained_id)
-    expires_at = dt.datetime.combine(until + dt.timedelta(days=1), dt.time(), dt.UTC)
+    expires_at = day_end(until, company_zone(control))
     if expires_at <= dt.datetime.now(dt.UTC):
         raise AssuranceRefused(f"the training of {trained_id}", f"{until} is over", "Give a later day.")
     about = _agent(control, agent_id) if agent_id else {"team_id": team_id}

@@ -50,6 +50,7 @@ waivers = sa.Table(
     text("granted_by"),
     text("reason"),
     moment("granted_at"),
+    text("last_date"),
     moment("expires_at"),
     text("withdrawn_by", null=True),
     moment("withdrawn_at", null=True),

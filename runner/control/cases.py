@@ -1,4 +1,4 @@
-"""Cases: a failed check stays open until somebody has seen to it, said why it is done, and shown it.
+"""Cases: a check that did not pass stays open until somebody has seen to it, said why it is done, and shown it.
 
 A case is about one check. While it is open, the same check failing in a later month continues it; the
 deadline, and the rule it was set by, stay as they were when it was opened.
@@ -32,7 +32,10 @@ _C = cases.c
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """A check that failed in a month, and who should see to it, where one person answers for all of it."""
+    """A check that failed in a month, or was left without data or decision where that is as bad.
+
+    ``owner_id`` should see to it, where one person answers for all of it.
+    """
 
     check_id: str
     severity: str
@@ -209,7 +212,9 @@ def _follow_one(tx: Transaction, case_days: CaseDays, check_month: str, failed: 
         return _open(tx, case_days, check_month, failed)
     months = " ".join(sorted((*standing.months, check_month)))
     tx.sql.execute(sa.update(cases).where(_C.case_id == standing.case_id).values(months=months))
-    _enter(tx, standing.case_id, "continued", None, f"failed in {check_month}, too: {failed.detail}", None)
+    _enter(
+        tx, standing.case_id, "continued", None, f"not passed in {check_month} either: {failed.detail}", None
+    )
     tx.emit(
         "case_continued",
         case_id=standing.case_id,
@@ -253,7 +258,7 @@ def _open(tx: Transaction, case_days: CaseDays, check_month: str, failed: Failed
         tx,
         kind="case-opened",
         team_id=None,
-        title=f"Check {failed.check_id} failed in {check_month}: {failed.title}",
+        title=f"Check {failed.check_id} did not pass in {check_month}: {failed.title}",
         text=f"{failed.detail} To be closed by {due_at:%Y-%m-%d}. `fleetbook case {case_id}` shows it.",
     )
     return case_id

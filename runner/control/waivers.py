@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from ingest.contract import new_event_id
 from runner.control.access import WHOLE_COMPANY
 from runner.control.assurance_tables import waivers
-from runner.control.months import month_before, month_end, month_text, parse_month
+from runner.control.months import company_zone, day_end, last_day, month_before, month_text, parse_month
 from runner.errors import AssuranceRefused, NotFound
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ LONGEST_DAYS = 366
 
 @dataclass(frozen=True, kw_only=True)
 class Waiver:
-    """One waiver; without ``finding_id`` it is about everything that the check finds."""
+    """One waiver; without ``finding_id`` it is about everything that the check finds.
+
+    It counts until ``last_date`` is over in the company's zone, which is at ``expires_at``.
+    """
 
     waiver_id: str
     check_id: str
@@ -36,18 +39,14 @@ class Waiver:
     granted_by: str
     reason: str
     granted_at: dt.datetime
+    last_date: dt.date
     expires_at: dt.datetime
     withdrawn_by: str | None = None
     withdrawn_at: dt.datetime | None = None
 
-    @property
-    def last_date(self) -> dt.date:
-        """The last day on which it counts, in UTC."""
-        return (self.expires_at - dt.timedelta(days=1)).date()
-
     def covers(self, month: dt.date) -> bool:
         """Whether it counts for the month."""
-        is_within = self.first_month <= month_text(month) and month_end(month) <= self.expires_at
+        is_within = self.first_month <= month_text(month) and last_day(month) <= self.last_date
         return is_within and self.withdrawn_at is None
 
 
@@ -71,20 +70,24 @@ def grant(
     registry = control.registry()
     control.require(registry, person_id, "sign_report", WHOLE_COMPANY)
     check_id, _, rest = about.strip().partition(" ")
-    expires_at = dt.datetime.combine(until + dt.timedelta(days=1), dt.time(), dt.UTC)
+    zone = company_zone(control)
+    expires_at = day_end(until, zone)
     with control.store.write() as tx:
-        _check(about, reason, expires_at, tx.now)
+        _check(about, reason, until, expires_at, tx.now)
+        first = parse_month(first_month) if first_month else month_before(tx.now, zone)
         waiver = Waiver(
             waiver_id=new_event_id(tx.now),
             check_id=check_id,
             finding_id=about.strip() if rest else None,
-            first_month=month_text(parse_month(first_month) if first_month else month_before(tx.now)),
+            first_month=month_text(first),
             granted_by=person_id,
             reason=reason.strip(),
             granted_at=tx.now,
+            last_date=until,
             expires_at=expires_at,
         )
-        tx.sql.execute(sa.insert(waivers), {name: getattr(waiver, name) for name in _FIELDS})
+        row = {**{name: getattr(waiver, name) for name in _FIELDS}, "last_date": until.isoformat()}
+        tx.sql.execute(sa.insert(waivers), row)
         tx.emit(
             "waiver_granted",
             actor_id=person_id,
@@ -141,11 +144,11 @@ def in_force(connection: Connection, month: dt.date) -> list[Waiver]:
     return [waiver for waiver in all_waivers(connection) if waiver.covers(month)]
 
 
-def _check(about: str, reason: str, expires_at: dt.datetime, now: dt.datetime) -> None:
+def _check(about: str, reason: str, until: dt.date, expires_at: dt.datetime, now: dt.datetime) -> None:
     if not reason.strip():
         raise AssuranceRefused(about, "a reason is missing", "Say why it is acceptable in one sentence.")
     if not now < expires_at <= now + dt.timedelta(days=LONGEST_DAYS):
-        problem = f"a waiver until {expires_at:%Y-%m-%d} is past or lasts longer than a year"
+        problem = f"a waiver until {until} is past or lasts longer than a year"
         raise AssuranceRefused(about, problem, "Name a day within the next year with --until.")
 
 
@@ -157,4 +160,5 @@ def _find(connection: Connection, waiver_id: str) -> Waiver:
 
 
 def _waiver(row: sa.Row[tuple[object, ...]]) -> Waiver:
-    return Waiver(**{name: getattr(row, name) for name in _FIELDS})
+    told = {name: getattr(row, name) for name in _FIELDS}
+    return Waiver(**{**told, "last_date": dt.date.fromisoformat(str(told["last_date"]))})

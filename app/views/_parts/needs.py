@@ -212,6 +212,18 @@ def _checks(page: Page, now: dt.datetime) -> Iterator[Need]:
         )
 
 
+def _cases(page: Page, now: dt.datetime) -> Iterator[Need]:
+    late = compliance.overdue(page.desk, page.person.person_id)
+    if late:
+        yield Need(
+            icon=":material/assignment_late:",
+            headline=f"{plural(len(late), 'case')} overdue",
+            detail=f"{_named([one.case_id for one in late])} · the oldest since {late[0].due_at:%-d %b %Y}",
+            view="views/compliance.py",
+            label="Open the cases",
+        )
+
+
 def _missed(page: Page, now: dt.datetime) -> Iterator[Need]:
     slots = live.missed(page.desk, page.person.person_id, now)
     if slots:
@@ -281,7 +293,7 @@ def _proof(page: Page, now: dt.datetime) -> str:
 
 
 _Asking = Callable[[Page, dt.datetime], Iterator[Need]]
-_LIVE: tuple[_Asking, ...] = (_approvals, _wallets, _raises, _stops, _versions, _owners, _missed)
+_LIVE: tuple[_Asking, ...] = (_approvals, _wallets, _raises, _stops, _versions, _owners, _cases, _missed)
 _BUILT: tuple[_Asking, ...] = (_checks, _unregistered, _review)
 
 

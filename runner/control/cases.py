@@ -1,4 +1,4 @@
-"""Cases: a check that did not pass stays open until somebody has seen to it, said why it is done, and shown it.
+"""Cases: a check that did not pass is open until somebody saw to it, and said and showed why it is done.
 
 A case is about one check. While it is open, the same check failing in a later month continues it; the
 deadline, and the rule it was set by, stay as they were when it was opened.

@@ -13,6 +13,8 @@ AppError
 ├── CheckError          a monthly check, or its evidence pack, could not be made or read
 │   └── PackRefused     the pack is not what it was, or would overwrite something
 ├── BackupError         a backup could not be made, read or restored
+├── RiskError           the checks between months could not look
+├── BinderError         the EU AI Act binder could not be made
 └── (each part of the application adds its own below: demo)
 
 Every message has three parts: what happened · with which values · what to do now.
@@ -82,6 +84,14 @@ class PackRefused(CheckError):
     """The evidence pack is not what it was, or would overwrite something else; nothing was written."""
 
     exit_code: ClassVar[int] = 1
+
+
+class RiskError(AppError):
+    """The checks between months could not look: a rule, a build or a text that cannot be read."""
+
+
+class BinderError(AppError):
+    """The EU AI Act binder could not be made or its requirements not be read."""
 
 
 class ServeError(AppError):

@@ -45,6 +45,11 @@ DECIDER_KINDS = ("person", "policy", "unknown")
 INCIDENT_CLASSES = ("widespread", "death", "serious", "other")
 REPORTED_TO = ("provider", "authority")
 SEVERITIES = ("critical", "high", "medium")
+RISK_KINDS = (
+    "secret_in_text", "personal_data_in_text", "injection_followed", "injection_seen", "repeated_call",
+    "runaway_tools", "unusual_tool", "cost_anomaly", "latency_anomaly", "denied_attempts",
+    "unregistered_agent", "configuration_drift",
+)  # fmt: skip
 
 
 def _text(name: str, meaning: str, values: tuple[str, ...] = ()) -> Field:
@@ -246,6 +251,14 @@ COLUMNS: tuple[Field, ...] = (
     _time("due_at", "When the case has to be closed."),
     _text("case_evidence", "What shows that a case is done: a ticket, a document, an event id."),
     _bool("is_second_signature", "True where the pack was signed before, by somebody else."),
+    # risk between months
+    _text("risk_kind", "What a risk check between months found, see docs/risk.md.", RISK_KINDS),
+    _text("evidence_ids", "What a finding rests on: ids of runs, tool calls (run:call_index), texts (payload ids) and agents, separated by semicolons."),
+    _text("text_places", "Where something stands in texts, as payload id, kind and characters from-to, separated by semicolons; never the text."),
+    _int("rule_version", "Version of the parameters that a finding was made with."),
+    _int("new_finding_count", "Findings that were not there before."),
+    _int("unread_text_count", "Texts that should have been read and could not be: erased, or encrypted with a key that is not at hand."),
+    _text("grant_id", "One grant of content to a person, for a time."),
     # assurance
     _text("incident_id", "One incident, from the moment it was identified until the agent was released again."),
     _text("incident_class", "Which clock of EU AI Act Article 73 runs: widespread 2 days, death 10 days, serious 15 days, other none.", INCIDENT_CLASSES),

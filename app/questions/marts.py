@@ -58,6 +58,7 @@ MARTS: Mapping[str, Mart] = {
     "fct_exports": Mart(keys=("created_at", "export_id"), date="created_date", own="person_id"),
     "fct_source_scans": Mart(keys=("scanned_at", "event_id"), date="scan_date"),
     "fct_check_findings": Mart(keys=("month_start_date", "finding_id"), date="month_start_date"),
+    "fct_risk_findings": Mart(keys=("found_at", "finding_id"), date="found_date"),
     "fct_assurance": Mart(keys=("occurred_at", "event_id"), date="occurred_date"),
     "rpt_check_months": Mart(keys=("month_start_date", "check_id", "agent_id"), date="month_start_date"),
     "rpt_agent_days": Mart(keys=("run_date", "team_id", "agent_id", "is_delegated"), date="run_date"),

@@ -7,7 +7,17 @@ import sqlalchemy as sa
 from runner.control.columns import SERIAL, moment, text
 from runner.control.tables import METADATA
 
-__all__ = ["METADATA", "case_entries", "cases", "report_signatures", "review_decisions", "waivers"]
+__all__ = [
+    "METADATA",
+    "case_entries",
+    "cases",
+    "content_grants",
+    "report_signatures",
+    "review_decisions",
+    "risk_findings",
+    "risk_scans",
+    "waivers",
+]
 
 # status: waiting (for a second person), done, withdrawn
 review_decisions = sa.Table(
@@ -84,4 +94,57 @@ case_entries = sa.Table(
     text("reason"),
     text("evidence", null=True),
     moment("told_at"),
+)
+
+# What the checks between months found, each finding once; settled when a person has said what it was.
+risk_findings = sa.Table(
+    "risk_findings",
+    METADATA,
+    sa.Column("finding_id", sa.Text, primary_key=True),
+    text("risk_kind"),
+    text("severity"),
+    text("agent_id", null=True),
+    text("team_id", null=True),
+    text("run_id", null=True),
+    text("person_id", null=True),
+    sa.Column("is_demo", sa.Boolean, nullable=False),
+    text("reason"),
+    text("evidence"),
+    text("places"),
+    moment("found_at"),
+    text("settled_by", null=True),
+    moment("settled_at", null=True),
+    text("settled_reason", null=True),
+)
+
+# Each look of the checks between months; populations is a JSON object of check to objects looked at.
+risk_scans = sa.Table(
+    "risk_scans",
+    METADATA,
+    sa.Column("scan_id", sa.Text, primary_key=True),
+    moment("scanned_at"),
+    text("first_date"),
+    text("last_date"),
+    sa.Column("is_demo", sa.Boolean, nullable=False),
+    sa.Column("is_whole", sa.Boolean, nullable=False),
+    sa.Column("rule_version", sa.Integer, nullable=False),
+    text("populations"),
+    sa.Column("unread_texts", sa.Integer, nullable=False),
+    sa.Column("new_findings", sa.Integer, nullable=False),
+)
+
+# Who may read texts until when, and who decided it; without run and agent all that the person may see.
+content_grants = sa.Table(
+    "content_grants",
+    METADATA,
+    sa.Column("grant_id", sa.Text, primary_key=True),
+    sa.Column("person_id", sa.Text, nullable=False, index=True),
+    text("agent_id", null=True),
+    text("run_id", null=True),
+    text("reason"),
+    text("granted_by"),
+    moment("granted_at"),
+    moment("expires_at"),
+    text("ended_by", null=True),
+    moment("ended_at", null=True),
 )

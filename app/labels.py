@@ -37,6 +37,12 @@ def md_escape(text: object) -> str:
     return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub(rf"{_JOINER}\g<0>", plain))
 
 
+def plain_text(markdown: str) -> str:
+    """What :func:`md_escape` and the marks of a caption say, without them: for pictures and PDF files."""
+    unmarked = re.sub(r":(?:gray|red|small)\[([^\[\]]*)\]", r"\1", markdown.replace("**", ""))
+    return re.sub(r"\\(.)", r"\1", unmarked.replace("  \n", " ")).replace(_JOINER, "")
+
+
 def count(number: Number | None) -> str:
     """A whole number with thousands separators; ``unknown`` for None."""
     return UNKNOWN if number is None else _signed(f"{int(number):,}")

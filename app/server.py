@@ -10,7 +10,12 @@ from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from app.export import links
 
 _ENTRY = Path(__file__).with_name("streamlit_app.py")
 
@@ -49,7 +54,17 @@ def _plain_sentence(error: Exception) -> bool:
     return True
 
 
-app = st.App(_ENTRY, lifespan=_warm, on_script_error=_plain_sentence)
+async def _exported(request: Request) -> Response:
+    """The file a signed link names, streamed from disk."""
+    path = links.file_of(request.path_params["token"])
+    if path is None:
+        return PlainTextResponse(
+            "This link has ended. Open the export on the page Log and export again.\n", status_code=410
+        )
+    return FileResponse(path, filename=path.name, media_type="application/octet-stream")
+
+
+app = st.App(_ENTRY, routes=[Route(links.PATH, _exported)], lifespan=_warm, on_script_error=_plain_sentence)
 
 
 def main() -> None:

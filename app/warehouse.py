@@ -178,6 +178,18 @@ class Warehouse:
         finally:
             cursor.close()
 
+    def batches(self, sql: str, values: Mapping[str, object], size: int) -> Iterator[pl.DataFrame]:
+        """Rows of ``sql`` in batches of at most ``size``, at least one; without any scope, as fetch."""
+        cursor = self._cursor()
+        try:
+            rows = cursor.sql(sql, params=dict(values)) if values else cursor.sql(sql)
+            reader = rows.to_arrow_reader(size)
+            yield pl.DataFrame(reader.schema.empty_table())
+            for part in reader:
+                yield pl.DataFrame(part)
+        finally:
+            cursor.close()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scoped:
@@ -189,9 +201,10 @@ class Scoped:
     def query(self, name: str, *, is_demo: bool, **filters: FilterValue) -> pl.DataFrame:
         """Rows of the question ``name``. Raises QuestionError for an unknown question or filter."""
         question = _question(name)
-        statement = self.statement(name, is_demo=is_demo, **filters)
+        ask = Ask(filters=question.accept(filters), metrics=self.warehouse.metrics())
+        statement = self._confined(question.write(ask), ask, is_demo, question.meaning)
         rows = self.warehouse.fetch(statement.sql, statement.used)
-        return fleet.tile_frame(rows, self.warehouse.metrics()) if name == "tiles" else question.finish(rows)
+        return fleet.tile_frame(rows, ask) if name == "tiles" else question.finish(rows)
 
     def statement(self, name: str, *, is_demo: bool, **filters: FilterValue) -> Statement:
         """The SQL of the question, its values and its meaning, as :meth:`query` would run it."""
@@ -251,6 +264,23 @@ class Scoped:
         page = "" if limit is None else f"\nlimit {limit} offset {offset}"
         sql = f"select *\nfrom {metric.fact}\nwhere {fleet.rows_of(metric, ask)}\norder by {keys}{page}"
         return self._confined(sql, ask, is_demo, metric.definition)
+
+    def batches(self, statement: Statement, size: int = 50_000) -> Iterator[pl.DataFrame]:
+        """Rows of a statement of this scope, at most ``size`` in memory at once; the first batch is empty."""
+        return self.warehouse.batches(statement.sql, statement.used, size)
+
+    def first(self, statement: Statement, limit: int) -> pl.DataFrame:
+        """The first ``limit`` rows of a statement of this scope."""
+        return self.warehouse.fetch(f"select * from (\n{statement.sql}\n) limit {limit}", statement.used)
+
+    def count(self, statement: Statement) -> int:
+        """How many rows a statement of this scope has, counted by a statement of its own."""
+        sql = f"select count(*) from (\n{statement.sql}\n)"
+        return int(self.warehouse.fetch(sql, statement.used).item())
+
+    def metric(self, measure: str) -> Metric:
+        """The metric ``measure``. Raises QuestionError when the generation has none of that name."""
+        return fleet.metric_named(measure, Ask(filters={}, metrics=self.warehouse.metrics()))
 
     def column_docs(self, mart: str) -> dict[str, str]:
         """Each column of table ``mart`` and its sentence, in order."""

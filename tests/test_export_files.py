@@ -18,7 +18,7 @@ from app.errors import ExportError, ExportRefused
 from app.export import formats, manifest
 from app.export.formats import FORMATS, Format
 from app.export.manifest import Manifest
-from app.export.package import Export, Order, create, past
+from app.export.package import Export, Order, Rows, create, past
 from app.warehouse import Scope
 
 NOW = dt.datetime(2026, 11, 22, 14, 5, 9, tzinfo=dt.UTC)
@@ -75,10 +75,13 @@ def ordered(
         is_demo=False,
         build_id="42",
         data_until=NOW,
-        frame=frame,
-        expected_rows=frame.height if expected is None else expected,
-        meanings=MEANINGS,
-        format=format_,
+        content=Rows(
+            batches=[frame[:7], frame[7:]],
+            row_count=frame.height if expected is None else expected,
+            meanings=MEANINGS,
+            format=format_,
+        ),
+        suffix=format_,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import ExportRefused
 from app.export.focus import FOCUS_COLUMNS, OWN_COLUMNS, focus_meanings, focus_rows
+from app.export.service import asked_table
 from app.warehouse import Scoped
 from tests.warehouse_world import LEAD, world
 
@@ -49,7 +50,7 @@ def test_the_columns_are_those_of_the_specification_and_ours_are_marked() -> Non
 
 def test_every_charge_is_one_row_with_its_cost(lead: Scoped) -> None:
     charges = lead.table("fct_charges", is_demo=False)
-    rows = focus_rows("fct_charges", charges)
+    rows = focus_rows(charges)
     assert rows.columns == [*FOCUS_COLUMNS, *OWN_COLUMNS]
     assert rows["x_ChargeId"].to_list() == charges["charge_id"].to_list()
     assert rows["BilledCost"].to_list() == charges["cost_usd"].to_list()
@@ -64,7 +65,6 @@ def test_periods_hold_the_call_and_end_after_it(lead: Scoped) -> None:
     charges = lead.table("fct_charges", is_demo=False).head(1)
     moment = dt.datetime(2026, 12, 31, 23, 40, 5, tzinfo=dt.UTC)
     one = focus_rows(
-        "fct_charges",
         charges.with_columns(
             pl.lit(moment).dt.cast_time_unit("us").alias("charged_at"),
             pl.lit(1200, dtype=pl.Int64).alias("input_tokens"),
@@ -86,4 +86,4 @@ def test_each_column_has_its_sentence(lead: Scoped) -> None:
 
 def test_another_table_is_refused(lead: Scoped) -> None:
     with pytest.raises(ExportRefused, match="FOCUS is the shape of charges"):
-        focus_rows("fct_runs", lead.table("fct_runs", is_demo=False))
+        asked_table(lead, "fct_runs", is_demo=False, filters={}, is_focus=True)

@@ -135,9 +135,9 @@ def _write_findings(answer: Answer, tables: Tables, folder: Path) -> None:
     created = dt.datetime.combine(last_day(answer.month), dt.time())
     frame = tables.findings
     for format_ in _EXACT:
-        formats.write(frame, folder / f"findings.{format_}", format_, tables.meanings)
+        formats.write([frame], folder / f"findings.{format_}", format_, tables.meanings)
     if frame.height <= formats.XLSX_MAX_ROWS:  # otherwise the report says where the rest is: in the other two
-        formats.write(frame, folder / "findings.xlsx", "xlsx", tables.meanings, created=created)
+        formats.write([frame], folder / "findings.xlsx", "xlsx", tables.meanings, created=created)
 
 
 def _write_rows(tables: Tables, folder: Path) -> None:
@@ -150,7 +150,7 @@ def _write_rows(tables: Tables, folder: Path) -> None:
     }
     for name, frame in frames.items():
         for format_ in _EXACT:
-            formats.write(frame, folder / f"{name}.{format_}", format_, {})
+            formats.write([frame], folder / f"{name}.{format_}", format_, {})
 
 
 def _write_sql(answer: Answer, scoped: Scoped, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,16 +15,13 @@ from app.checks.pack_agents import Standing, agent_page
 from app.checks.pack_tables import Due, Tables
 from app.checks.results import STATUSES, Answer, Result, Status
 from app.checks.stored import GridRow
+from app.export.glyphs import with_glyphs
 from runner.control.months import last_day
 from runner.control.waivers import Waiver
 
 TEMPLATE = Path(__file__).with_name("report.typ")
 FAMILIES = ("INT", "REC", "HITL", "GOV", "INC", "RET", "ACC", "META")
 SHOWN_FINDINGS = 12
-# What the report's font has; PDF/A refuses a character without a glyph, and names may hold any.
-_NO_GLYPH = re.compile(
-    r"[^ -~\u00a0-\u024f\u0370-\u03ff\u0400-\u045f\u2010-\u2026\u2030-\u203a\u20ac\u2190-\u2193\u2212]"
-)
 _REVIEWER_CHECKS = ("HITL-05", "HITL-06", "HITL-10", "HITL-12")
 _TOLD: Mapping[Status, str] = {
     "FAIL": "failed",
@@ -179,30 +175,13 @@ def pdf(told: Mapping[str, object], month: dt.date) -> bytes:
         format="pdf",
         root=str(TEMPLATE.parent),
         ignore_system_fonts=True,
-        sys_inputs={"report": json.dumps(_with_glyphs(told), ensure_ascii=False)},
+        sys_inputs={"report": json.dumps(with_glyphs(told), ensure_ascii=False)},
         pdf_standards=["a-3b"],
         timestamp=int(end.timestamp()),
     )
     if not isinstance(made, bytes):  # several pages come as a list in other formats only
         raise TypeError("the report is not one PDF")
     return made
-
-
-def _with_glyphs(told: object) -> object:
-    """``told`` with each character that the font lacks as its number; the data files hold it as it is."""
-    if isinstance(told, str):
-        spaced = " ".join(told.split())
-        return "".join(char if _has_glyph(char) else f"[U+{ord(char):04X}]" for char in spaced)
-    if isinstance(told, Mapping):
-        return {name: _with_glyphs(value) for name, value in told.items()}
-    if isinstance(told, list | tuple):
-        return [_with_glyphs(value) for value in told]
-    return told
-
-
-def _has_glyph(char: str) -> bool:
-    """Whether the report's font has the character; numbers that Unicode has not assigned are in no font."""
-    return char.isprintable() and not _NO_GLYPH.match(char)
 
 
 def _reviewers(

@@ -76,13 +76,17 @@ def focus_meanings(meanings: Mapping[str, str]) -> dict[str, str]:
     return told | {own: meanings.get(column, "") for own, column in OWN_COLUMNS.items()}
 
 
-def focus_rows(mart: str, charges: pl.DataFrame) -> pl.DataFrame:
-    """One FOCUS row per row of ``fct_charges``, in the same order. Raises ExportRefused for another table."""
+def refuse_what_is_no_charge(mart: str) -> None:
+    """Raise ExportRefused when ``mart`` holds no charges."""
     if mart != MART:
         raise ExportRefused(
             f"Export refused: FOCUS is the shape of charges and {mart!r} holds none. "
             f"Export {MART} in it, or {mart} as csv or parquet."
         )
+
+
+def focus_rows(charges: pl.DataFrame) -> pl.DataFrame:
+    """One FOCUS row per row of ``fct_charges``, in the same order."""
     tokens = (pl.col("input_tokens") + pl.col("output_tokens")).cast(pl.Decimal(38, 0))
     start = pl.col("charged_at").dt.truncate("1h")
     month = pl.col("charged_at").dt.truncate("1mo")

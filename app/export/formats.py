@@ -2,13 +2,15 @@
 
 CSV is for reading: text that a spreadsheet would run as a formula gets a leading apostrophe, everything
 else is as in the rows. Parquet and JSON lines are exact (JSON lines keep decimals as strings, so that no
-reader rounds them). XLSX is typed, with a sheet of column meanings, and holds a limited number of rows.
+reader rounds them). XLSX is typed, with a sheet of column meanings and one about the export, and holds a
+limited number of rows.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal, get_args
@@ -30,26 +32,79 @@ _UTC_FORMAT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 def write(
-    frame: pl.DataFrame,
+    batches: Iterable[pl.DataFrame],
     path: Path,
     format_: Format,
     meanings: Mapping[str, str],
     *,
     created: dt.datetime | None = None,
-) -> None:
-    """Write all of ``frame`` to ``path``; ``meanings`` is column to sentence, for the XLSX dictionary sheet.
+    about: Mapping[str, str] | None = None,
+    told: Callable[[int], None] | None = None,
+) -> int:
+    """Write all rows of ``batches`` to ``path``, one batch in memory at a time; return how many rows.
 
-    ``created`` is what an XLSX file says of its making: with it the same rows give the same bytes.
+    At least one batch (it may be empty) with the columns of the file. ``meanings`` is column to sentence, for
+    the dictionary sheet of an XLSX file; ``about`` is what its third sheet says of the export; ``created`` is
+    what it says of its making: with it the same rows give the same bytes. XLSX is made from all rows at once.
+    ``told`` is called after each batch with the rows written so far.
 
     Raises ExportRefused when the format cannot hold the rows complete.
     """
-    writers: dict[Format, Callable[[], object]] = {
-        "csv": lambda: _write_csv(frame, path),
-        "parquet": lambda: frame.write_parquet(path, compression="zstd", statistics=True),
-        "xlsx": lambda: _write_xlsx(frame, path, meanings, created),
-        "jsonl": lambda: frame.write_ndjson(path),
-    }
-    writers[format_]()
+    if format_ == "xlsx":
+        frame = pl.concat(batches)
+        _write_xlsx(frame, path, meanings, created, about or {})
+        return frame.height
+    done = 0
+    with _appending(path, format_) as append:
+        for batch in batches:
+            append(batch)
+            done += batch.height
+            if told is not None:
+                told(done)
+    return done
+
+
+@contextmanager
+def _appending(path: Path, format_: Format) -> Iterator[Callable[[pl.DataFrame], None]]:
+    """What appends one batch to the file at ``path``; the file is whole when the block ends."""
+    if format_ == "parquet":
+        with _parquet(path) as append:
+            yield append
+        return
+    with path.open("wb") as file:
+
+        def lines(batch: pl.DataFrame) -> None:
+            if format_ == "jsonl":
+                batch.write_ndjson(file)
+                return
+            formula_safe(batch).write_csv(
+                file,
+                include_header=file.tell() == 0,
+                quote_style="non_numeric",
+                datetime_format=_UTC_FORMAT,
+            )
+
+        yield lines
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
+    from pyarrow import parquet
+
+    writer: parquet.ParquetWriter | None = None
+
+    def append(batch: pl.DataFrame) -> None:
+        nonlocal writer
+        table = batch.to_arrow()
+        if writer is None:
+            writer = parquet.ParquetWriter(path, table.schema, compression="zstd")
+        writer.write_table(table)
+
+    try:
+        yield append
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 def formula_safe(frame: pl.DataFrame) -> pl.DataFrame:
@@ -64,12 +119,12 @@ def formula_safe(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _write_csv(frame: pl.DataFrame, path: Path) -> None:
-    formula_safe(frame).write_csv(path, quote_style="non_numeric", datetime_format=_UTC_FORMAT)
-
-
 def _write_xlsx(
-    frame: pl.DataFrame, path: Path, meanings: Mapping[str, str], created: dt.datetime | None
+    frame: pl.DataFrame,
+    path: Path,
+    meanings: Mapping[str, str],
+    created: dt.datetime | None,
+    about: Mapping[str, str],
 ) -> None:
     import xlsxwriter
 
@@ -94,6 +149,15 @@ def _write_xlsx(
         columns.set_column(0, 1, 28)
         columns.set_column(2, 2, 110)
         _write_sheet(columns, ("column", "type", "meaning"), column_table(frame, meanings), head, day)
+        if about:
+            told = book.add_worksheet("about")
+            told.set_column(0, 0, 28)
+            told.set_column(1, 1, 110)
+            fits = {
+                name: text if len(text) <= XLSX_MAX_TEXT else "Longer than a cell holds: see manifest.json."
+                for name, text in about.items()
+            }
+            _write_sheet(told, ("what", "told"), fits.items(), head, day)
 
 
 def _write_sheet(sheet, names: Sequence[str], rows, head, day) -> None:  # type: ignore[no-untyped-def]  # xlsxwriter has no types
@@ -119,12 +183,17 @@ def _write_cell(sheet, line: int, column: int, cell: object, day) -> None:  # ty
         sheet.write_string(line, column, str(cell))
 
 
-def _refuse_what_xlsx_would_cut(frame: pl.DataFrame) -> None:
-    if frame.height > XLSX_MAX_ROWS:
+def refuse_what_is_too_long(row_count: int, format_: Format) -> None:
+    """Raise ExportRefused when ``format_`` does not hold ``row_count`` rows."""
+    if format_ == "xlsx" and row_count > XLSX_MAX_ROWS:
         raise ExportRefused(
-            f"Export refused: {frame.height:,} rows, and an XLSX file holds {XLSX_MAX_ROWS:,} here. "
+            f"Export refused: {row_count:,} rows, and an XLSX file holds {XLSX_MAX_ROWS:,} here. "
             "Choose Parquet or CSV, or narrow the filter."
         )
+
+
+def _refuse_what_xlsx_would_cut(frame: pl.DataFrame) -> None:
+    refuse_what_is_too_long(frame.height, "xlsx")
     for name in frame.columns:
         if frame.schema[name] != pl.String:
             continue

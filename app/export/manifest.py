@@ -35,7 +35,11 @@ class ColumnEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """One export. ``filters`` and ``scope`` are what the rows were cut by; times are RFC 3339 UTC."""
+    """One export. ``filters`` and ``scope`` are what the rows were cut by; times are RFC 3339 UTC.
+
+    ``mart`` is the table, or the number, chart or page whose rows they are; ``sql`` gave the rows, empty for
+    rows read live; ``made_by`` is the SQL that makes the number of them, empty where they are no number's.
+    """
 
     export_id: str
     created_at: str
@@ -50,6 +54,8 @@ class Manifest:
     row_count: int
     columns: tuple[ColumnEntry, ...]
     files: tuple[FileEntry, ...]
+    sql: str = ""
+    made_by: str = ""
     version: int = MANIFEST_VERSION
 
     def to_bytes(self) -> bytes:

@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
 from app.errors import ExportError, ExportRefused
-from app.export.formats import Format, column_table, write
+from app.export.formats import Format, column_table, refuse_what_is_too_long, write
 from app.export.manifest import MANIFEST_NAME, ColumnEntry, Manifest, describe, read
 from app.warehouse import Scope
 
 
+class Written(NamedTuple):
+    """What an export's file holds: rows, and name, type and sentence of each column (none for a picture)."""
+
+    row_count: int
+    columns: tuple[ColumnEntry, ...]
+
+
+class Content(Protocol):
+    """What fills the file of an export; ``row_count`` is how many rows it must hold to be complete."""
+
+    @property
+    def row_count(self) -> int:
+        """Rows that the file must hold, known before it is written."""
+
+    def write(self, path: Path, about: Mapping[str, str]) -> Written:
+        """Write the file; ``about`` tells of the export. Raises ExportRefused when it cannot be complete."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is to be exported: the rows as read within the person's scope, and where they came from.
+    """What is to be exported: the content, who takes it, and where its rows came from.
 
-    ``expected_rows`` is the count asked from the same build with the same filters; ``meanings`` is column
-    to sentence.
+    ``mart`` names the table, or the number, chart or page; ``suffix`` is the kind of file (a format of
+    :mod:`app.export.formats`, ``png``, ``svg`` or ``pdf``); ``sql`` and ``made_by`` as in the manifest.
     """
 
     scope: Scope
@@ -33,10 +53,37 @@ class Order:
     is_demo: bool
     build_id: str
     data_until: dt.datetime
-    frame: pl.DataFrame
-    expected_rows: int
+    content: Content
+    suffix: str
+    sql: str = ""
+    made_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows in batches, read within the person's scope, into one of the row formats.
+
+    ``row_count`` is the count asked from the same build with the same filters; ``told`` hears of progress.
+    """
+
+    batches: Iterable[pl.DataFrame]
+    row_count: int
     meanings: Mapping[str, str]
     format: Format
+    told: Callable[[int], None] | None = None
+
+    def write(self, path: Path, about: Mapping[str, str]) -> Written:
+        """Write all batches. Raises ExportRefused before reading what XLSX cannot hold."""
+        refuse_what_is_too_long(self.row_count, self.format)
+        batches = iter(self.batches)
+        first = next(batches)
+        done = write(
+            itertools.chain((first,), batches), path, self.format, self.meanings, about=about, told=self.told
+        )
+        columns = column_table(first, self.meanings)
+        return Written(
+            done, tuple(ColumnEntry(name=name, type=kind, meaning=told) for name, kind, told in columns)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +120,6 @@ def create(
     ``record`` writes ``export_created`` durably and returns its id; when it raises, no file stays.
     Raises ExportRefused when the rows are not complete or the format cannot hold them.
     """
-    if order.frame.height != order.expected_rows:
-        raise ExportRefused(
-            f"Export refused: {order.frame.height:,} rows were read and {order.expected_rows:,} were counted "
-            f"in build {order.build_id}. Nothing was written. Run `fleetbook build`, then export again."
-        )
     export_id = str(uuid.uuid4())
     making = export_dir / f".making-{export_id}"
     making.mkdir(parents=True)
@@ -120,9 +162,8 @@ def filter_text(manifest: Manifest) -> str:
 
 
 def _write_files(order: Order, making: Path, export_id: str, now: dt.datetime) -> Manifest:
-    data = making / f"{order.mart}.{order.format}"
-    write(order.frame, data, order.format, order.meanings)
-    manifest = Manifest(
+    data = making / f"{order.mart}.{order.suffix}"
+    draft = Manifest(
         export_id=export_id,
         created_at=now.astimezone(dt.UTC).isoformat(timespec="seconds"),
         person_id=order.scope.person_id,
@@ -133,17 +174,41 @@ def _write_files(order: Order, making: Path, export_id: str, now: dt.datetime) -
         is_demo=order.is_demo,
         build_id=order.build_id,
         data_until=order.data_until.astimezone(dt.UTC).isoformat(timespec="seconds"),
-        row_count=order.frame.height,
-        columns=tuple(
-            ColumnEntry(name=name, type=kind, meaning=meaning)
-            for name, kind, meaning in column_table(order.frame, order.meanings)
-        ),
-        files=(describe(data, order.frame.height),),
+        row_count=order.content.row_count,
+        columns=(),
+        files=(),
+        sql=order.sql,
+        made_by=order.made_by,
     )
+    written = order.content.write(data, _about(draft))
+    if written.row_count != order.content.row_count:
+        raise ExportRefused(
+            f"Export refused: {written.row_count:,} rows were read and {order.content.row_count:,} were "
+            f"counted in build {order.build_id}. Nothing was kept. Run `fleetbook build`, then export again."
+        )
+    manifest = replace(draft, columns=written.columns, files=(describe(data, written.row_count),))
     (making / MANIFEST_NAME).write_bytes(manifest.to_bytes())
     for path in (data, making / MANIFEST_NAME, making):
         _to_disk(path)
     return manifest
+
+
+def _about(draft: Manifest) -> dict[str, str]:
+    """What a file tells of its own making, where it has room for it."""
+    return {
+        "rows of": draft.mart,
+        "rows": f"{draft.row_count:,}",
+        "filters": ", ".join(f"{name} = {value}" for name, value in draft.filters.items()) or "none",
+        "scope": draft.scope,
+        "build": draft.build_id,
+        "data until": draft.data_until,
+        "kind": "demo data" if draft.is_demo else "real data",
+        "exported by": draft.person_id,
+        "exported at": draft.created_at,
+        "export": draft.export_id,
+        "number made by": draft.made_by,
+        "SQL": draft.sql,
+    }
 
 
 def _folder_name(order: Order, export_id: str, now: dt.datetime) -> str:

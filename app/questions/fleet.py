@@ -93,11 +93,18 @@ def _tile(metric: Metric, ask: Ask, period: str, place: int) -> str:
     )
 
 
-def tile_frame(frame: pl.DataFrame, metrics: Mapping[str, Metric]) -> pl.DataFrame:
+def made_by(metric: Metric, ask: Ask) -> str:
+    """The SQL aggregate that makes the number of ``metric`` of the rows behind it."""
+    numerator, denominator = expressions(metric, ask)
+    return f"({numerator}) / nullif({denominator}, 0)" if metric.kind in _DIVIDED else numerator
+
+
+def tile_frame(frame: pl.DataFrame, ask: Ask) -> pl.DataFrame:
     """The tiles with value, interval, and how each is to be read.
 
     One row per measure and period: measure, period, numerator, denominator (n), value, low, high (Wilson
-    95 %, shares only), is_small (n under the measure's minimum), label, unit, format, kind, definition.
+    95 %, shares only), is_small (n under the measure's minimum), label, unit, format, kind, definition,
+    made_by (the aggregate that gives the value over the rows behind it).
     """
     about = pl.DataFrame(
         [
@@ -109,8 +116,9 @@ def tile_frame(frame: pl.DataFrame, metrics: Mapping[str, Metric]) -> pl.DataFra
                 "kind": metric.kind,
                 "minimum_count": metric.minimum_count,
                 "definition": metric.definition,
+                "made_by": made_by(metric, ask),
             }
-            for metric in metrics.values()
+            for metric in ask.metrics.values()
         ]
     )
     k, n = pl.col("numerator"), pl.col("denominator")

@@ -63,8 +63,8 @@ def write_pack(
     }
     (folder / "report.pdf").write_bytes(_pdf(report))
     frame = _frame(cards, decisions)
-    write(frame, folder / "agents.xlsx", "xlsx", _MEANINGS)
-    write(frame, folder / "agents.csv", "csv", _MEANINGS)
+    write([frame], folder / "agents.xlsx", "xlsx", _MEANINGS)
+    write([frame], folder / "agents.csv", "csv", _MEANINGS)
     made = {name: _sha256(folder / name) for name in ("report.pdf", "agents.xlsx", "agents.csv")}
     manifest = {"quarter": str(quarter), "build_id": build_id, "is_demo": is_demo, "files": made}
     text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"

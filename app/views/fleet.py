@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import charts
-from app.views._parts import controls, measures, movers, trend
+from app.views._parts import behind, controls, measures, movers, trend
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading, nothing
 
@@ -35,11 +35,10 @@ def render() -> None:
         period = controls.period(page)
     with right:
         team = controls.team(page)
-    now = measures.row(page, TILES, period, team_id=team)
+    measures.row(page, TILES, period, team_id=team)
     _over_time(page, period, team)
     _outcomes(page, period, team)
     movers.movers(page, period, team)
-    measures.definitions(page, list(now), period, team_id=team)
 
 
 def _over_time(page: Page, period: Period, team: str | None) -> None:
@@ -48,21 +47,23 @@ def _over_time(page: Page, period: Period, team: str | None) -> None:
         name = controls.one_of(
             "Measure", "measure", list(trend.MEASURES), "runs", lambda key: trend.MEASURES[key].label
         )
-        figure, read = trend.figure(page, name, period, split, team_id=team)
-        st.plotly_chart(figure, config=charts.CONFIG, key="over_time")
-        st.caption(f"{trend.MEASURES[name].label} by {split}, {read}.")
+        trend.show(page, "over_time", name, period, split, team_id=team)
 
 
 def _outcomes(page: Page, period: Period, team: str | None) -> None:
-    rows = page.ask(
-        "series", by="fleet", first_date=period.first_date, last_date=period.last_date, team_id=team
-    )
+    days = {"first_date": period.first_date, "last_date": period.last_date}
+    rows = page.ask("series", by="fleet", **days, team_id=team)
     counts = {name: int(rows[name].sum()) for name in charts.OUTCOMES}
     st.subheader("How runs ended", anchor=False)
     if not sum(counts.values()):
         empty("No run ended in this period. Choose a longer one.")
         return
-    st.plotly_chart(charts.shares(counts, page.colours), config=charts.CONFIG, key="outcomes")
+    behind.chart(
+        behind.question(
+            page, "outcomes", "How runs ended", "series", {"by": "fleet", **days, "team_id": team}
+        ),
+        charts.shares(counts, page.colours),
+    )
 
 
 if __name__ == "__main__":

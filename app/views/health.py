@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import polars as pl
 import streamlit as st
 
-from app.errors import PRODUCT_ERRORS
-from app.labels import ago, clock, count, md_escape, plural
+from app.labels import count, plural
 from app.live import health
-from app.live.health import Disk, LogHealth
-from app.views._parts import controls, tiles
+from app.live.health import Disk
+from app.views._parts import controls, machinery
 from app.views._parts.page import Page, current, empty, heading
 from app.views._parts.tables import Column, show
-
-REFRESH_S = 15
 
 
 def render() -> None:
     """Draw the page."""
     page = current()
     heading("Health", "Is anything missing, broken or unknown?")
-    _machinery()
+    machinery.show_machinery()
     unknown, sources, refused, builds, disk = st.tabs(
         ["Unregistered agents", "Sources", "Quarantine", "Builds", "Disk"]
     )
@@ -36,70 +31,6 @@ def render() -> None:
         _builds(page)
     with disk:
         _disk(page, health.disk(page.desk))
-
-
-@st.fragment(run_every=REFRESH_S)
-def _machinery() -> None:
-    """Tiles that refresh by themselves: freshness, log, what is signed of it, workers."""
-    page, now = current(), dt.datetime.now(dt.UTC)
-    try:
-        log = health.log_health(page.desk)
-    except PRODUCT_ERRORS as error:
-        st.error(md_escape(error), icon=":material/error:")
-        return
-    tiles.row([_fresh(page, now), _log(log), _signed(log, now), _workers(page, now)])
-
-
-def _fresh(page: Page, now: dt.datetime) -> tiles.Tile:
-    until = page.warehouse.data_until if page.warehouse else None
-    return tiles.Tile(
-        label="Data until",
-        shown=f"{ago((now - until).total_seconds())} ago" if until else "no build yet",
-        basis=f"build {page.warehouse.build_id}, {clock(page.warehouse.built_at, now)}"
-        if page.warehouse
-        else "fleetbook build makes one",
-        meaning="Newest event that the pages' numbers are made from.",
-    )
-
-
-def _log(log: LogHealth) -> tiles.Tile:
-    open_events = f"{count(log.open_events)} not sealed yet"
-    dead = f" · {plural(log.dead_writers, 'writer')} ended without sealing" if log.dead_writers else ""
-    return tiles.Tile(
-        label="Events in the log",
-        shown=count(log.sealed_events + log.open_events),
-        basis=f"{plural(log.segment_count, 'segment')}, {log.recovered_segments} recovered · "
-        f"{open_events}{dead}",
-        meaning="Sealed and still open. `fleetbook verify` recomputes every hash; this page does not.",
-    )
-
-
-def _signed(log: LogHealth, now: dt.datetime) -> tiles.Tile:
-    if log.signed.line_count is None or log.signed.signed_at is None:
-        return tiles.Tile(label="Signed", shown="never", basis="fleetbook notarise signs the log")
-    behind = max(log.manifest_lines - log.signed.line_count, 0)
-    return tiles.Tile(
-        label="Signed",
-        shown=f"{ago((now - log.signed.signed_at).total_seconds())} ago",
-        basis=f"{count(log.signed.line_count)} of {plural(log.manifest_lines, 'manifest line')}"
-        + (f" · {behind} not signed" if behind else ""),
-        meaning="Newest signed checkpoint: what it covers cannot be changed unseen.",
-    )
-
-
-def _workers(page: Page, now: dt.datetime) -> tiles.Tile:
-    seen = health.workers_seen(page.desk)
-    alive = [one for one in seen if not one.is_gone]
-    gone = f" · {len(seen) - len(alive)} silent" if len(seen) > len(alive) else ""
-    playing = sum(one.playing_count for one in alive)
-    return tiles.Tile(
-        label="Workers alive",
-        shown=count(len(alive)),
-        basis=f"{plural(playing, 'run')} in hand{gone}"
-        if seen
-        else "none: queued runs and schedules wait for fleetbook worker",
-        meaning="Processes that play runs and fire schedules; each tells every few seconds that it is there.",
-    )
 
 
 def _unregistered(page: Page) -> None:

@@ -12,7 +12,7 @@ from app.views._parts import controls
 from app.views._parts.controls import Period
 from app.views._parts.exporting import TABLES, export_panel, past_exports
 from app.views._parts.page import Page, current, empty, heading
-from app.views._parts.tables import Column, show
+from app.views._parts.tables import Column, every_column, show
 
 PREVIEW = 200
 
@@ -82,16 +82,15 @@ def _preview(
     frame = page.table(mart, PREVIEW, **filters)
     if rows > PREVIEW:
         st.caption(f"The first {PREVIEW} of {count(rows)} rows; the export holds all of them.")
-    shown = [
-        Column(
-            name=name,
-            heading=name,
-            kind="time" if isinstance(kind, pl.Datetime) else "text",
-            meaning=columns[name],
-        )
-        for name, kind in frame.schema.items()
-    ]
-    show(frame, shown, key=f"rows_{mart}", zone=page.zone, height="auto", missing="", alt="Rows")
+    show(
+        frame,
+        every_column(frame, columns),
+        key=f"rows_{mart}",
+        zone=page.zone,
+        height="auto",
+        missing="",
+        alt="Rows",
+    )
 
 
 def _columns(page: Page, mart: str, columns: dict[str, str]) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import polars as pl
 import streamlit as st
 
-from app import charts, scatter
+from app import scatter
 from app.labels import interval, md_escape, plural, words
 from app.live import reviewing
 from app.review.cards import Card
 from app.review.propose import KINDS
 from app.review.quarters import Quarter
-from app.views._parts import controls, review_card, reviewed, what_if
+from app.views._parts import behind, controls, review_card, reviewed, what_if
 from app.views._parts.page import Page, current, empty, heading, nothing
 from app.views._parts.tables import Column, show
 
@@ -141,11 +141,21 @@ def _plot(page: Page, cards: Sequence[Card]) -> None:
     if not points:
         return
     kinds = [words(kind) for kind in KINDS]
-    st.plotly_chart(scatter.judged(points, kinds, page.colours), config=charts.CONFIG, key="review_plot")
-    st.caption(
+    told = (
         f"Success of the quarter with its 95 % interval against cost per run, {plural(len(points), 'agent')} "
         "with runs of known cost; the cost axis is logarithmic."
     )
+    source = behind.Behind(
+        key="review_plot",
+        label="Success against cost per run",
+        meaning="The agents of the review's cards that have runs of known cost.",
+        source=behind.Live(
+            rows=lambda: pl.DataFrame(points),
+            origin="worked out from the tables rpt_agent_quarters and rpt_version_quarters by the review's "
+            "rules, as `fleetbook review` does.",
+        ),
+    )
+    behind.chart(source, scatter.judged(points, kinds, page.colours), caption=told)
 
 
 def _choose(cards: Sequence[Card]) -> Card:

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from app.errors import PRODUCT_ERRORS
-from app.labels import count, duration, md_escape, moment, moment_utc, money, plural, words
-from app.views._parts import event_cells, measures, run_steps, tally
+from app.labels import md_escape, moment, moment_utc, words
+from app.views._parts import event_cells, run_steps, run_tiles, tally
 from app.views._parts.page import Page, current, heading, nothing, open_agent
-from app.views._parts.tiles import Tile
-from app.views._parts.tiles import row as tile_row
 from app.views._parts.watch import run_anew_on_change
 
 Row = Mapping[str, object]
@@ -31,7 +29,7 @@ def render() -> None:
     heading(f"Run {md_escape(run_id)}", "What happened in this run?")
     told = tally.totals(events)
     _head(page, events, known)
-    tile_row(_tiles(told, known))
+    run_tiles.show_tiles(page, events, told, known)
     run_steps.timeline(page, events)
     listed, ties, proof = st.tabs(["Turn by turn", "Totals", "Proof"])
     with listed:
@@ -89,29 +87,6 @@ def _head(page: Page, events: Sequence[Row], known: Row | None) -> None:
     )
     if right.button("Open the agent", icon=":material/smart_toy:"):
         open_agent(agent_id)
-
-
-def _tiles(told: tally.Totals, known: Row | None) -> list[Tile]:
-    machine, waited = (measures.number((known or {}).get(name)) for name in ("machine_ms", "waiting_ms"))
-    floor = f"{told.unpriced} turns without a price" if told.unpriced else "every turn has a price"
-    return [
-        Tile(
-            label="Cost",
-            shown=money(told.cost_usd),
-            basis=floor if told.turns else "no model turn among its events",
-        ),
-        Tile(
-            label="Machine time",
-            shown=duration(machine),
-            basis=f"waited for people {duration(waited)}" if waited else "no wait for people",
-        ),
-        Tile(label="Model turns", shown=count(tally.turns(told, known)), basis=run_steps.tokens(told)),
-        Tile(
-            label="Tool calls",
-            shown=f"{told.tool_calls:,}",
-            basis=f"{plural(told.tool_errors, 'error')} · {plural(told.approvals, 'approval')} asked",
-        ),
-    ]
 
 
 if __name__ == "__main__":

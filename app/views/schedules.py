@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import polars as pl
 import streamlit as st
 
-from app import charts, scatter
+from app import scatter
 from app.labels import md_escape, moment, plural, words
 from app.live import rota
 from app.live.rota import Expected, ScheduleRow
-from app.views._parts import acting, controls
+from app.views._parts import acting, behind, controls
 from app.views._parts.page import Page, current, empty, heading, nothing, open_run
 from app.views._parts.tables import Column, show
 
@@ -88,12 +88,19 @@ def _grid(page: Page, slots: Sequence[Expected], first: dt.date) -> None:
     names = sorted({name for name, _ in cells})
     days = (_next_month(first) - first).days
     grid = [[_cell(cells.get((name, day), [])) for day in range(1, days + 1)] for name in names]
-    st.plotly_chart(
-        scatter.month_grid(names, days, grid, page.colours), config=charts.CONFIG, key="month_grid"
+    source = behind.Behind(
+        key="month_grid",
+        label="Slots of the month",
+        meaning="Each slot of each schedule in the month, and what became of it.",
+        source=behind.Live(
+            rows=lambda: pl.DataFrame(slots), origin="the control store, as `fleetbook schedules` shows it."
+        ),
     )
-    st.caption(
-        "Each cell is a day: M missed, R refused, L late; filled without a letter: all fired; · still to "
-        "come. Point at a day for its counts."
+    behind.chart(
+        source,
+        scatter.month_grid(names, days, grid, page.colours),
+        caption="Each cell is a day: M missed, R refused, L late; filled without a letter: all fired; "
+        "· still to come. Point at a day for its counts.",
     )
 
 

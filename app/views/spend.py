@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import charts
 from app.labels import change, count, md_escape, money, plural
-from app.views._parts import controls, measures
+from app.views._parts import behind, controls, measures
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading
 from app.views._parts.tables import Column, show
@@ -23,38 +23,36 @@ def render() -> None:
     heading("Spend", "What was the money spent on?")
     page.built()
     period = controls.period(page)
-    now = measures.row(page, TILES, period)
+    measures.row(page, TILES, period)
     _spenders(page, period)
     _refusals(page, period)
-    measures.definitions(page, list(now), period)
 
 
 def _spenders(page: Page, period: Period) -> None:
     names = dict(SPLITS) if len(page.teams_seen) > 1 else {key: SPLITS[key] for key in ("agent", "model")}
     by = controls.one_of("Split", "by", list(names), "agent", names.__getitem__)
-    rows = page.ask("spend", by=by, first_date=period.first_date, last_date=period.last_date)
+    days = {"first_date": period.first_date, "last_date": period.last_date}
+    rows = page.ask("spend", by=by, **days)
     known = rows.filter(pl.col("cost_usd").is_not_null() & (pl.col("cost_usd") > 0)).head(MOST)
     if known.is_empty():
         empty("No model call with a known cost in this period. Choose a longer one.")
         return
     labels, colours = _bars(page, known, by)
     amounts = known["cost_usd"].cast(pl.Float64).to_list()
-    st.plotly_chart(
-        charts.ranked(labels, amounts, page.colours, bar_colours=colours),
-        config=charts.CONFIG,
-        key="spenders",
-    )
+    figure = charts.ranked(labels, amounts, page.colours, bar_colours=colours)
     total, before = (float(rows[name].cast(pl.Float64).sum()) for name in ("cost_usd", "previous_cost_usd"))
     unknown = int(rows["unknown_charges"].sum())
     colour = "; bars have the colour of the agent's team" if by == "agent" else ""
     rest = f", the largest {MOST} above" if rows.height > MOST else ""
     moved = change(total, before)
-    st.caption(
+    told = (
         f"{money(total)} in {plural(int(rows['charges'].sum()), 'charge')}{rest}"
         f"{f', {moved} against {period.before.words}' if moved else ''}. "
         f"{count(unknown)} charges have an unknown cost and are not in it. Charges count on the day of the "
         f"model call, the tiles on the day a run ended{colour}."
     )
+    source = behind.question(page, "spenders", "Who spent most", "spend", {"by": by, **days})
+    behind.chart(source, figure, caption=told)
 
 
 def _bars(page: Page, rows: pl.DataFrame, by: str) -> tuple[list[str], list[str]]:

@@ -11,9 +11,9 @@ from app import charts
 from app.labels import md_escape, money, plural
 from app.live import money as live
 from app.live.money import Balance
-from app.views._parts import controls, raising
+from app.views._parts import behind, controls, raising
 from app.views._parts.flight import runs_in_flight
-from app.views._parts.page import Page, current, empty, heading
+from app.views._parts.page import Filter, Page, current, empty, heading
 from app.views._parts.tables import Column, show
 from app.views._parts.wallets import show_wallets
 
@@ -90,22 +90,28 @@ def _burn(page: Page, team: str, own: Balance | None, first: dt.date, last: dt.d
         empty("No charge of this team in this window yet.")
         return
     end = own.window_end.astimezone(page.zone).date() if own and own.window == "month" else last
-    days = [first + dt.timedelta(days=n) for n in range(max((end - first).days, (last - first).days + 1))]
+    window = [first + dt.timedelta(days=n) for n in range(max((end - first).days, (last - first).days + 1))]
     by_day = {row["first_date"]: float(row["cost_usd"] or 0) for row in rows.iter_rows(named=True)}
     spent, total = [], 0.0
-    for day in days:
+    for day in window:
         total += by_day.get(day, 0.0)
         spent.append(total if day <= last else None)
     series = [charts.Series(name="spent so far", colour=page.team_colours.get(team, ""), amounts=spent)]
     if own and own.cap_usd is not None:
-        cap: list[float | None] = [float(own.cap_usd)] * len(days)
+        cap: list[float | None] = [float(own.cap_usd)] * len(window)
         series.append(charts.Series(name="cap", colour=page.colours.bad, amounts=cap))
-    st.plotly_chart(
-        charts.lines(days, series, page.colours, tick=",.0f", hover=",.2f", unit=" USD"),
-        config=charts.CONFIG,
-        key="burn",
+    cut: dict[str, Filter] = {
+        "by": "team",
+        "grain": "day",
+        "team_id": team,
+        "first_date": first,
+        "last_date": last,
+    }
+    behind.chart(
+        behind.question(page, "burn", "Spent so far by day", "spend_over_time", cut),
+        charts.lines(window, series, page.colours, tick=",.0f", hover=",.2f", unit=" USD"),
+        caption=f"{md_escape(page.team(team))}: charges of the build by day, added up, {first:%-d %b} on.",
     )
-    st.caption(f"{md_escape(page.team(team))}: charges of the build by day, added up, {first:%-d %b} on.")
 
 
 def _spenders(page: Page, team: str, by: str, head: str, first: dt.date, last: dt.date) -> None:

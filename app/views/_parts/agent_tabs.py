@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import charts
 from app.labels import SMALL_N, count, money, plural, share
-from app.views._parts import measures, run_list, trend
+from app.views._parts import behind, measures, run_list, trend
 from app.views._parts.controls import Period
 from app.views._parts.page import Filter, Page, empty, spaced
 from app.views._parts.tables import Column, show
@@ -32,18 +32,18 @@ OVERSIGHT = ("approval_rate", "changed_approval_share", "decide_p50_s", "decided
 
 def performance(page: Page, agent_id: str, period: Period) -> None:
     """Tiles, outcome shares that add to 100 %, and the success rate over time."""
-    now = measures.row(page, PERFORMANCE, period, agent_id=agent_id)
+    measures.row(page, PERFORMANCE, period, group="performance", agent_id=agent_id)
     days = _days(period)
     rows = page.ask("series", by="agent", agent_id=agent_id, **days)
     counts = {name: int(rows[name].sum()) for name in charts.OUTCOMES}
     if not sum(counts.values()):
         empty("No run of this agent ended in this period. Choose a longer one.")
         return
-    st.plotly_chart(charts.shares(counts, page.colours), config=charts.CONFIG, key="agent_outcomes")
-    figure, read = trend.figure(page, "runs", period, "agent", agent_id=agent_id)
-    st.plotly_chart(figure, config=charts.CONFIG, key="agent_runs")
-    st.caption(f"Runs {read}.")
-    measures.definitions(page, list(now), period, agent_id=agent_id)
+    source = behind.question(
+        page, "agent_outcomes", "How runs ended", "series", {"by": "agent", "agent_id": agent_id, **days}
+    )
+    behind.chart(source, charts.shares(counts, page.colours))
+    trend.show(page, "agent_runs", "runs", period, "agent", agent_id=agent_id)
 
 
 def versions(page: Page, agent_id: str, period: Period) -> None:
@@ -145,10 +145,8 @@ def tools(page: Page, agent_id: str, period: Period) -> None:
 
 def money_of(page: Page, agent_id: str, period: Period) -> None:
     """Cost tiles, cost over time by model, and the agent's wallets now."""
-    measures.row(page, MONEY, period, agent_id=agent_id)
-    figure, read = trend.figure(page, "cost", period, "model", agent_id=agent_id)
-    st.plotly_chart(figure, config=charts.CONFIG, key="agent_cost")
-    st.caption(f"Cost by model {read}.")
+    measures.row(page, MONEY, period, group="money", agent_id=agent_id)
+    trend.show(page, "agent_cost", "cost", period, "model", agent_id=agent_id)
     if not page.shows_live:
         return
     mine = [
@@ -172,7 +170,7 @@ def money_of(page: Page, agent_id: str, period: Period) -> None:
 
 def oversight(page: Page, agent_id: str, period: Period) -> None:
     """How people decide on this agent's calls."""
-    measures.row(page, OVERSIGHT, period, agent_id=agent_id)
+    measures.row(page, OVERSIGHT, period, group="oversight", agent_id=agent_id)
     rows = page.ask("approvals", agent_id=agent_id, limit=100, **_days(period)).with_columns(
         by=pl.when(pl.col("decided_by").is_null()).then(pl.lit("")).otherwise(page.named("decided_by")),
         answer=spaced("approval_status"),

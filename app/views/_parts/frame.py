@@ -14,6 +14,7 @@ from app import identity, palette
 from app.desk import Person
 from app.errors import PRODUCT_ERRORS
 from app.labels import clock, md_escape, words
+from app.views._parts import behind, printed
 from app.views._parts.page import Page, put
 from app.warehouse import Scope, Warehouse
 
@@ -62,8 +63,13 @@ def run() -> None:
     theme = "dark" if st.context.theme.type == "dark" else "light"
     st.logo(str(_ASSETS / f"logo_{theme}.png"), size="large", icon_image=str(_ASSETS / "icon.png"))
     try:
-        put(_begin())
+        page = _begin()
+        put(page)
+        behind.begin()
+        printed.begin()
         here.run()
+        printed.button(page, f"page_{here.url_path or START}", here.title)
+        behind.show_opened(page)
     except PRODUCT_ERRORS as error:
         st.error(md_escape(error), icon=":material/error:")
 

@@ -1,15 +1,17 @@
-"""Tiles from the warehouse's metrics: value, basis and change of each, its definition and its SQL."""
+"""Tiles from the warehouse's metrics: value, basis and change of each, and the rows behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 import streamlit as st
 
 from app import labels
 from app.labels import Number
 from app.views._parts import tiles
+from app.views._parts.behind import Behind, Built
 from app.views._parts.controls import Period
 from app.views._parts.page import Filter, Page
 
@@ -58,9 +60,18 @@ _CASES = {
 
 
 def row(
-    page: Page, measures: Sequence[str], period: Period | None, *, per_row: int = 4, **filters: Filter
+    page: Page,
+    measures: Sequence[str],
+    period: Period | None,
+    *,
+    per_row: int = 4,
+    group: str = "",
+    **filters: Filter,
 ) -> dict[str, Row]:
-    """Show a tile per measure and return the current rows by measure."""
+    """Show a tile per measure and return the current rows by measure.
+
+    ``group`` tells the tiles of one page apart where a measure stands on it more than once.
+    """
     rows = asked(page, measures, period, **filters)
     now = {str(one["measure"]): one for one in rows if one["period"] == "current"}
     before = {str(one["measure"]): one for one in rows if one["period"] == "previous"}
@@ -68,7 +79,11 @@ def row(
         before = {}
     runs = number(now["runs"]["value"]) if "runs" in now else None
     tiles.row(
-        [_tile(now[name], before.get(name), runs, period) for name in measures if name in now],
+        [
+            _tile(now[name], before.get(name), runs, period, _behind(page, now[name], group, period, filters))
+            for name in measures
+            if name in now
+        ],
         per_row=per_row,
     )
     st.caption(_reading(period, is_compared=bool(before)))
@@ -83,7 +98,11 @@ def asked(page: Page, measures: Sequence[str], period: Period | None, **filters:
 
 def shown(one: Row) -> str:
     """The value of a tile row as people write it."""
-    amount = number(one["value"])
+    return written(one, number(one["value"]))
+
+
+def written(one: Row, amount: Number | None) -> str:
+    """``amount`` of the measure of a tile row as people write it."""
     if amount is None:
         return "none" if one["denominator"] == 0 and one["kind"] != "sum" else labels.UNKNOWN
     writers: dict[str, Callable[[Number], str]] = {
@@ -118,24 +137,31 @@ def basis(one: Row) -> str:
     return ""
 
 
-def definitions(page: Page, measures: Sequence[str], period: Period | None, **filters: Filter) -> None:
-    """A panel with the sentence and the SQL of each measure shown on the page."""
-    rows = {str(one["measure"]): one for one in asked(page, measures, period, **filters)}
-    with st.expander("How these numbers are made", icon=":material/function:"):
-        names = list(rows)
-        chosen = st.selectbox("Measure", names, format_func=lambda name: str(rows[name]["label"]))
-        if chosen is None:
-            return
-        st.markdown(str(rows[chosen]["definition"]))
-        statement = page.behind(chosen, **_days(period), **filters)
-        st.caption("The rows behind it, as SQL for DuckDB:")
-        st.code(statement.text, language="sql", wrap_lines=True)
+def _behind(page: Page, now: Row, group: str, period: Period | None, filters: Mapping[str, Filter]) -> Behind:
+    """The fact rows of a measure, and the SQL that makes its number of them."""
+    name = str(now["measure"])
+    cut: dict[str, Filter] = {**_days(period), **filters}
+    return Behind(
+        key=f"{group}_{name}" if group else name,
+        label=str(now["label"]),
+        meaning=str(now["definition"]),
+        made_by=str(now["made_by"]),
+        write=partial(written, now),
+        source=Built(
+            statement=partial(page.rows_of, name, **cut),
+            filters={"measure": name, **cut},
+            meanings=partial(page.docs_of, name),
+        ),
+    )
 
 
-def _tile(now: Row, before: Row | None, runs: Number | None, period: Period | None) -> tiles.Tile:
+def _tile(
+    now: Row, before: Row | None, runs: Number | None, period: Period | None, behind: Behind
+) -> tiles.Tile:
     return tiles.Tile(
         label=_SHORT.get(str(now["measure"]), str(now["label"])),
         shown=shown(now),
+        behind=behind,
         basis=basis(now) or _beside(now, runs, period),
         change=_change(now, before),
         meaning=str(now["definition"]),

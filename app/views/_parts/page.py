@@ -15,7 +15,7 @@ import streamlit as st
 from app import palette
 from app.desk import Desk, Person, Wallet
 from app.labels import clock, md_escape
-from app.warehouse import Scope, Scoped, Statement, Warehouse
+from app.warehouse import QUESTIONS, Scope, Scoped, Statement, Warehouse
 
 _KEY = "fleetbook_page"
 DEMO_BANNER = ":orange-badge[:material/science: Demo data]"
@@ -111,11 +111,24 @@ class Page:
         """How many rows the table has with these filters within the scope, cached as :meth:`ask`."""
         return _row_count(str(self.built().path), self.scope, self.is_demo, mart, filters)
 
-    def behind(self, measure: str, **filters: Filter) -> Statement:
-        """The SQL of the rows behind a tile; its meaning is the measure's definition."""
+    def rows_of(self, measure: str, **filters: Filter) -> Statement:
+        """The SQL of the rows behind a measure; its meaning is the measure's definition."""
         return self.scoped().behind_statement(
             measure, is_demo=self.is_demo, limit=None, offset=0, **_given(filters)
         )
+
+    def docs_of(self, measure: str) -> dict[str, str]:
+        """The columns of the rows behind a measure, each with its sentence."""
+        scoped = self.scoped()
+        return scoped.column_docs(scoped.metric(measure).fact)
+
+    def meaning(self, question: str) -> str:
+        """What the rows of a named question are, in one sentence."""
+        return QUESTIONS[question].meaning
+
+    def statement(self, question: str, **filters: Filter) -> Statement:
+        """The SQL of a named question within the person's scope, as :meth:`ask` runs it."""
+        return self.scoped().statement(question, is_demo=self.is_demo, **_given(filters))
 
     def newest_date(self) -> dt.date:
         """The day of the newest event of the rows shown."""

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import charts
 from app.labels import count, duration, md_escape, moment_utc, money, plural
-from app.views._parts import replay, tally
+from app.views._parts import behind, replay, tally
 from app.views._parts.measures import number
 from app.views._parts.page import Page, empty
 from app.views._parts.tables import Column, show
@@ -39,7 +39,24 @@ def timeline(page: Page, events: Sequence[Row]) -> None:
     ]
     if spans:
         lanes = [lane for lane in replay.LANES if any(span.lane == lane for span in spans)]
-        st.plotly_chart(charts.timeline(spans, lanes, page.colours), config=charts.CONFIG, key="timeline")
+        source = behind.Behind(
+            key="timeline",
+            label="Timeline of the run",
+            meaning="The steps of the run: what it did and when, one row per step.",
+            source=behind.Live(rows=lambda: _drawn(spans), origin="the event log, sealed and open."),
+        )
+        behind.chart(source, charts.timeline(spans, lanes, page.colours))
+
+
+def _drawn(spans: Sequence[charts.Span]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "lane": [span.lane for span in spans],
+            "step": [span.label for span in spans],
+            "started_at": [span.started_at for span in spans],
+            "ended_at": [span.ended_at for span in spans],
+        }
+    )
 
 
 def listing(page: Page, events: Sequence[Row]) -> None:

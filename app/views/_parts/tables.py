@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import polars as pl
 import streamlit as st
 
 from app import labels
+from app.export.page_pdf import TableShown
+from app.views._parts import printed
 
 Kind = Literal["text", "count", "money", "share", "points", "duration", "ago", "time", "day", "yes", "trend"]
 
@@ -41,6 +45,19 @@ class Column:
     pinned: bool = False
 
 
+def every_column(frame: pl.DataFrame, meanings: Mapping[str, str]) -> list[Column]:
+    """All columns of ``frame`` under their own names, each with its sentence."""
+    return [
+        Column(
+            name=name,
+            heading=name,
+            kind="time" if isinstance(kind, pl.Datetime) else "text",
+            meaning=meanings.get(name, ""),
+        )
+        for name, kind in frame.schema.items()
+    ]
+
+
 def show(
     frame: pl.DataFrame,
     columns: Sequence[Column],
@@ -56,6 +73,7 @@ def show(
     styled = rows.style.format(
         {column.name: _FORMATS[column.kind] for column in columns if column.kind in _FORMATS}, na_rep=missing
     )
+    printed.add(key, lambda: [_shown(frame, columns, rows, missing, alt)])
     grey = {c.name: frame[c.grey_when].fill_null(False).to_list() for c in columns if c.grey_when}
     if grey:
         styled = styled.apply(
@@ -72,6 +90,30 @@ def show(
     )
     clicked = st.session_state.get(f"{key}_open")
     return None if clicked is None else int(clicked["row"])
+
+
+def _shown(
+    frame: pl.DataFrame, columns: Sequence[Column], rows: pd.DataFrame, missing: str, alt: str
+) -> TableShown:
+    """The table on paper: every row, each cell as the page writes it; a trend is for the screen alone."""
+    kept = [column for column in columns if column.kind != "trend"]
+    cells = [[_on_paper(cell, column, missing) for cell in rows[column.name]] for column in kept]
+    return TableShown(
+        title=alt,
+        head=[column.heading for column in kept],
+        rows=[list(row) for row in zip(*cells, strict=True)],
+        numbers=[column.kind in _FORMATS for column in kept],
+    )
+
+
+def _on_paper(cell: object, column: Column, missing: str) -> str:
+    if cell is None or cell is pd.NaT or cell != cell:
+        return missing
+    if column.kind in _FORMATS:
+        return _FORMATS[column.kind](cell)
+    if isinstance(cell, dt.datetime):
+        return f"{cell:%-d %b %Y, %H:%M}"
+    return f"{cell:%-d %b %Y}" if isinstance(cell, dt.date) else str(cell)
 
 
 def _plain(frame: pl.DataFrame, column: Column, zone: ZoneInfo) -> pl.Expr:

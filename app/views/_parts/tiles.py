@@ -1,4 +1,4 @@
-"""A number tile: label, value with unit, k of n and interval in small type, change in words and sign."""
+"""A number tile: label, value with unit, k of n and interval, change in words and sign, and its rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Literal
 
 import streamlit as st
 
+from app.export.page_pdf import TileShown
 from app.labels import MINUS, NBSP, UNKNOWN
+from app.views._parts import behind, printed
+from app.views._parts.behind import Behind
 
 Good = Literal["up", "down", "neither"]
 _COLOURS: dict[str, Literal["green", "red", "gray"]] = {"better": "green", "worse": "red", "": "gray"}
@@ -16,10 +19,14 @@ _COLOURS: dict[str, Literal["green", "red", "gray"]] = {"better": "green", "wors
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One number: ``basis`` is k of n and interval, ``is_small`` greys it, ``good`` is the better way."""
+    """One number: ``basis`` is k of n and interval, ``is_small`` greys it, ``good`` is the better way.
+
+    ``behind`` is the rows it is made of: no number stands on a page without.
+    """
 
     label: str
     shown: str
+    behind: Behind
     basis: str = ""
     change: str = ""
     meaning: str = ""
@@ -34,15 +41,24 @@ class Tile:
         return "better" if (self.change[0] == "+") == (self.good == "up") else "worse"
 
 
-def row(tiles: Sequence[Tile], *, per_row: int = 4) -> None:
-    """The tiles in rows of ``per_row``, of two on a narrow screen."""
+def row(tiles: Sequence[Tile], *, per_row: int = 4, is_alone: bool = False) -> None:
+    """The tiles in rows of ``per_row``, of two on a narrow screen.
+
+    ``is_alone``: they stand in a part of the page that refreshes by itself.
+    """
+    printed.add(f"tiles_{tiles[0].behind.key}" if tiles else "tiles", lambda: [_shown(one) for one in tiles])
     for start in range(0, len(tiles), per_row):
         with st.container(horizontal=True):
             for one in tiles[start : start + per_row]:
-                _tile(one)
+                _tile(one, is_alone)
 
 
-def _tile(one: Tile) -> None:
+def _shown(one: Tile) -> TileShown:
+    change = f"{one.change} {one.verdict}".strip()
+    return TileShown(label=one.label, shown=one.shown, basis=one.basis, change=change)
+
+
+def _tile(one: Tile, is_alone: bool) -> None:
     is_grey = one.is_small or one.shown == UNKNOWN
     shown = one.shown.replace(f"{NBSP}USD", f"{NBSP}:small[USD]")
     with st.container(border=True, width="stretch", height="stretch", gap="xsmall"):
@@ -55,4 +71,5 @@ def _tile(one: Tile) -> None:
             delta_description=one.verdict or None,
             help=one.meaning or None,
         )
-        st.caption(one.basis or "\u00a0")
+        st.caption(one.basis or "\u00a0", width="stretch")
+        behind.button(one.behind, is_alone=is_alone)

@@ -12,6 +12,7 @@ import polars as pl
 
 from app import charts
 from app.labels import SMALL_N
+from app.views._parts import behind
 from app.views._parts.controls import Period
 from app.views._parts.page import Page
 
@@ -40,6 +41,18 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "tool_errors": Measure(label="Tool errors", numerator="tool_errors", denominator="tool_calls"),
 }
+
+
+def show(page: Page, key: str, name: str, period: Period, split: Split, **filters: str | None) -> None:
+    """The chart of measure ``name``, how to read it, and its rows; ``key`` names it on its page."""
+    drawn, read = figure(page, name, period, split, **filters)
+    label = f"{MEASURES[name].label} over time"
+    cut = {"by": split, "first_date": period.first_date, "last_date": period.last_date, **filters}
+    behind.chart(
+        behind.question(page, key, label, "series", cut),
+        drawn,
+        caption=f"{MEASURES[name].label} by {split}, {read}.",
+    )
 
 
 def figure(

@@ -11,6 +11,7 @@ from app import charts
 from app.desk import Wallet
 from app.labels import md_escape, moment, money, plural, share
 from app.live.money import Balance
+from app.views._parts import behind
 from app.views._parts.page import Page, empty
 from app.views._parts.tables import Column, show
 
@@ -24,8 +25,16 @@ def show_wallets(page: Page, balances: Sequence[Balance]) -> None:
     if teams:
         st.markdown(_sentence(page, teams))
         bars = [_bar(page, one) for one in teams]
-        st.plotly_chart(charts.wallets(bars, page.colours), config=charts.CONFIG, key="wallets")
-        st.caption(_forecast(page, balances))
+        source = behind.Behind(
+            key="wallets",
+            label="Wallets of the teams",
+            meaning="Each team's wallet in its window: spent, held, cap, and the forecast to its end.",
+            source=behind.Live(
+                rows=lambda: pl.DataFrame(bars), origin="the control store, as `fleetbook wallets` shows it."
+            ),
+        )
+        figure = charts.wallets(bars, page.colours)
+        behind.chart(source, figure, caption=_forecast(page, balances), is_alone=True)
     wallets = page.desk.wallets(page.person.person_id)
     held = sum(len(one.holds) for one in wallets)
     every, holds = st.tabs([f"All wallets ({len(balances)})", f"Holds ({held})"])

@@ -16,7 +16,7 @@ def usage_of(**attributes: object) -> Usage | None:
 
 def test_every_alias_says_where_it_comes_from_and_no_name_stands_twice_for_one_field() -> None:
     assert all(alias.source for alias in ALIASES)
-    rows = [(alias.field, alias.name) for alias in ALIASES]
+    rows = [(alias.field, alias.name, alias.only) for alias in ALIASES]
     assert len(rows) == len(set(rows))
 
 

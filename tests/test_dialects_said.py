@@ -133,3 +133,87 @@ def test_a_wait_for_the_user_in_spans_counts_where_no_log_tells_of_it() -> None:
     assert (row["run_id"], row["decision"], row["decider_kind"]) == (f"otel-{TRACE}", "approved", "person")
     unknown = span(4, {"decision": "maybe"}, parent=3, name="claude_code.tool.blocked_on_user")
     assert said(*RUN, unknown).approvals.num_rows == 0
+
+
+def test_claude_codes_own_event_name_counts_without_its_prefix() -> None:
+    stated = {"event.name": "tool_decision", "tool_name": "Bash", "tool_use_id": "t1", "session.id": "s1"}
+    made = log("", stated | {"decision": "reject", "source": "user_reject"}, **CLAUDE)
+    ended = stated | {"event.name": "tool_result", "success": "false"}
+    tables = said(made, log("", ended, **CLAUDE))
+    assert tables.approvals["decider_kind"].to_pylist() == ["person"]
+    assert tables.tool_calls["tool_outcome"].to_pylist() == ["denied"]
+
+
+def codex(name: str, second: int, **stated: object) -> dict[str, Any]:
+    """A log record of Codex CLI: Rust's tracing puts the line of source where the event's name belongs."""
+    attributes = {"event.name": name, "conversation.id": "c1", "model": "gpt-5", "user.account_id": "u1"}
+    moment = START + second * SECOND
+    return log("event session_telemetry.rs:123", attributes | stated, time_ns=moment)
+
+
+def test_codex_events_are_a_run_with_its_calls_and_who_allowed_them() -> None:
+    usage = {
+        "event.kind": "response.completed",
+        "input_token_count": "120",
+        "output_token_count": "40",
+        "cached_token_count": 100,
+        "reasoning_token_count": 30,
+    }
+    asked = {"t1": ("approved_for_session", "user"), "t2": ("denied", "user"), "t3": ("abort", "config")}
+    tables = said(
+        codex("codex.sse_event", 1, **{"event.kind": "response.created"}),
+        codex("codex.sse_event", 2, **usage),
+        *(
+            codex("codex.tool_decision", 3, tool_name="shell", call_id=call_id, decision=word, source=source)
+            for call_id, (word, source) in asked.items()
+        ),
+        *(
+            codex("codex.tool_result", 4, tool_name="shell", call_id=call_id, success=success)
+            for call_id, success in (("t1", "true"), ("t2", "false"), ("t3", "false"))
+        ),
+    )
+    (turn,) = tables.turns.to_pylist()
+    assert (turn["requested_model"], turn["input_tokens"], turn["output_tokens"]) == ("gpt-5", 120, 40)
+    assert (turn["cache_read_tokens"], turn["reasoning_tokens"]) == (100, 30)
+    assert {
+        row["approval_id"][-2:]: (row["decision"], row["decider_kind"], row["person_id"])
+        for row in tables.approvals.to_pylist()
+    } == {
+        "t1": ("approved", "person", "u1"),
+        "t2": ("rejected", "person", "u1"),
+        "t3": ("rejected", "policy", None),
+    }
+    outcomes = {row["tool_call_id"]: row["tool_outcome"] for row in tables.tool_calls.to_pylist()}
+    assert outcomes == {"t1": "succeeded", "t2": "denied", "t3": "refused"}
+    assert tables.runs["conversation_id"].to_pylist() == ["c1"]
+
+
+def test_gemini_cli_tells_of_a_call_and_of_its_decision_in_one_event() -> None:
+    decided = ("accept", "auto_accept", "modify", "reject", None)
+    events = []
+    for second, word in enumerate(decided):
+        stated = {"event.name": "gemini_cli.tool_call", "session.id": "s1", "function_name": "write_file"}
+        stated |= {"success": word != "reject", "duration_ms": 500} | ({"decision": word} if word else {})
+        events.append(log("", stated, time_ns=START + (second + 1) * SECOND))
+    answered = {"session.id": "s1", "gen_ai.request.model": "gemini-2.5-pro", "gen_ai.usage.input_tokens": 7}
+    details = log("", answered | {"event.name": "gen_ai.client.inference.operation.details"})
+    repeated = log("", {"event.name": "gemini_cli.api_response", "session.id": "s1", "input_token_count": 7})
+    tables = said(*events, details, repeated)
+    assert tables.turns["input_tokens"].to_pylist() == [7]
+    assert [
+        (row["tool_name"], row["call_index"], row["decision"], row["decider_kind"])
+        for row in tables.approvals.to_pylist()
+    ] == [
+        ("write_file", 0, "approved", "person"),
+        ("write_file", 1, "approved", "unknown"),
+        ("write_file", 2, "approved_changed", "person"),
+        ("write_file", 3, "rejected", "person"),
+    ]
+    outcomes = tables.tool_calls["tool_outcome"].to_pylist()
+    assert outcomes == ["succeeded", "succeeded", "succeeded", "denied", "succeeded"]
+
+
+def test_arguments_and_results_of_coding_agents_are_texts() -> None:
+    record = codex("codex.tool_result", 1, tool_name="shell", arguments="rm x", output="gone", success="true")
+    structure = apart(record).structure["attributes"]
+    assert (structure["arguments"], structure["output"], structure["tool_name"]) == (None, None, "shell")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 # Stored on every mapped row: which state of this table gave the row its meaning.
-MAPPING_VERSION = "2026-11-22.1"
+MAPPING_VERSION = "2026-11-23.1"
 
 Field: TypeAlias = Literal[
     "agent_name",
@@ -73,6 +73,8 @@ _ADK = "Google ADK (read in source)"
 _ANY_AGENT = "any-agent"
 _ANTHROPIC = "flat Anthropic names: LiteLLM, OpenLLMetry"
 _CLAUDE_CODE = "Claude Code spans and events, as Langfuse's tests and the product's documentation show them"
+_CODEX = "Codex CLI log events (codex-rs/otel, read in source)"
+_GEMINI_CLI = "Gemini CLI log events (docs/cli/telemetry.md)"
 
 # fmt: off
 # One row per line: a table, read by comparing rows.
@@ -98,6 +100,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("requested_model", "model_name", _PYDANTIC),
     Alias("requested_model", "langsmith.metadata.ls_model_name", _LANGSMITH),
     Alias("requested_model", "model", _CLAUDE_CODE, only="claude_code"),
+    Alias("requested_model", "model", _CODEX, only="codex"),
     Alias("served_model", "gen_ai.response.model", _OTEL),
     Alias("served_model", "llm.response.model_name", _OPENINFERENCE),
     Alias("served_model", "llm.model_name", _OPENINFERENCE),
@@ -115,6 +118,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("conversation_id", "ai.telemetry.metadata.sessionId", _VERCEL),
     Alias("conversation_id", "langsmith.metadata.session_id", _LANGSMITH),
     Alias("conversation_id", "langsmith.metadata.thread_id", _LANGSMITH),
+    Alias("conversation_id", "conversation.id", _CODEX, only="codex"),
     Alias("prompt_id", "prompt.id", _CLAUDE_CODE, only="claude_code"),
     Alias("person_id", "user.id", _OPENINFERENCE),
     Alias("person_id", "enduser.id", "OTel general attributes"),
@@ -122,6 +126,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("person_id", "traceloop.association.properties.user_id", _TRACELOOP),
     Alias("person_id", "ai.telemetry.metadata.userId", _VERCEL),
     Alias("person_id", "llm.user", _TRACELOOP),
+    Alias("person_id", "user.account_id", _CODEX, only="codex"),
     Alias("finish_reason", "gen_ai.response.finish_reasons", _OTEL),
     Alias("finish_reason", "llm.finish_reason", _OPENINFERENCE),
     Alias("finish_reason", "llm.response.finish_reason", _TRACELOOP),
@@ -134,11 +139,14 @@ ALIASES: tuple[Alias, ...] = (
     Alias("tool_name", "tool.name", _OPENINFERENCE),
     Alias("tool_name", "ai.toolCall.name", _VERCEL),
     Alias("tool_name", "tool_name", _CLAUDE_CODE, only="claude_code"),
+    Alias("tool_name", "tool_name", _CODEX, only="codex"),
+    Alias("tool_name", "function_name", _GEMINI_CLI, only="gemini_cli"),
     Alias("tool_call_id", "gen_ai.tool.call.id", _OTEL),
     Alias("tool_call_id", "ai.toolCall.id", _VERCEL),
     Alias("tool_call_id", "tool.id", _OPENINFERENCE),
     Alias("tool_call_id", "tool_call.id", _OPENINFERENCE),
     Alias("tool_call_id", "tool_use_id", _CLAUDE_CODE, only="claude_code"),
+    Alias("tool_call_id", "call_id", _CODEX, only="codex"),
     # Tokens. Cached tokens are inside the input and reasoning is inside the output, unless marked.
     Alias("input_tokens", "gen_ai.usage.input_tokens", _OTEL),
     Alias("input_tokens", "gen_ai.usage.prompt_tokens", _OTEL_127),
@@ -147,6 +155,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("input_tokens", "ai.usage.inputTokens", _VERCEL),
     Alias("input_tokens", "ai.usage.promptTokens", _VERCEL),
     Alias("input_tokens", "input_tokens", _CLAUDE_CODE, only="claude_code"),
+    Alias("input_tokens", "input_token_count", _CODEX, only="codex"),
     Alias("cache_read_tokens", "gen_ai.usage.cache_read.input_tokens", _OTEL),
     Alias("cache_read_tokens", "gen_ai.usage.cache_read_input_tokens", _ANTHROPIC),
     Alias("cache_read_tokens", "gen_ai.usage.input_cached_tokens", _LANGFUSE),
@@ -158,6 +167,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("cache_read_tokens", "ai.usage.inputTokenDetails.cacheReadTokens", _VERCEL),
     Alias("cache_read_tokens", "ai.usage.cachedInputTokens", _VERCEL),
     Alias("cache_read_tokens", "cache_read_tokens", _CLAUDE_CODE, is_beside=True, only="claude_code"),
+    Alias("cache_read_tokens", "cached_token_count", _CODEX, only="codex"),
     Alias("cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens", _OTEL),
     Alias("cache_write_tokens", "gen_ai.usage.cache_creation_input_tokens", _ANTHROPIC),
     Alias("cache_write_tokens", "gen_ai.usage.input_cache_creation", _LANGFUSE),
@@ -174,6 +184,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("output_tokens", "ai.usage.outputTokens", _VERCEL),
     Alias("output_tokens", "ai.usage.completionTokens", _VERCEL),
     Alias("output_tokens", "output_tokens", _CLAUDE_CODE, only="claude_code"),
+    Alias("output_tokens", "output_token_count", _CODEX, only="codex"),
     Alias("reasoning_tokens", "gen_ai.usage.reasoning.output_tokens", _OTEL),
     Alias("reasoning_tokens", "gen_ai.usage.reasoning_tokens", "OpenLLMetry"),
     Alias("reasoning_tokens", "gen_ai.usage.completion_details.reasoning", _LANGFUSE),
@@ -182,6 +193,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("reasoning_tokens", "llm.usage.reasoning_tokens", _TRACELOOP_OLD),
     Alias("reasoning_tokens", "ai.usage.outputTokenDetails.reasoningTokens", _VERCEL),
     Alias("reasoning_tokens", "ai.usage.reasoningTokens", _VERCEL),
+    Alias("reasoning_tokens", "reasoning_token_count", _CODEX, only="codex"),
     Alias("audio_output_tokens", "gen_ai.usage.audio.output_tokens", _OTEL),
     Alias("audio_output_tokens", "llm.token_count.completion_details.audio", _OPENINFERENCE),
     # Money, as the source states it, in USD.
@@ -208,6 +220,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("input", "traceloop.entity.input", _TRACELOOP),
     Alias("input", "ai.value", _VERCEL),
     Alias("input", "prompt", _CLAUDE_CODE, only="claude_code"),
+    Alias("input", "request_text", _GEMINI_CLI, only="gemini_cli"),
     Alias("output", "gen_ai.output.messages", _OTEL),
     Alias("output", "gen_ai.completion", _OTEL_127),
     Alias("output", "final_result", _PYDANTIC),
@@ -220,6 +233,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("output", "gcp.vertex.agent.llm_response", _ADK),
     Alias("output", "output.value", _OPENINFERENCE),
     Alias("output", "traceloop.entity.output", _TRACELOOP),
+    Alias("output", "response_text", _GEMINI_CLI, only="gemini_cli"),
     Alias("instructions", "gen_ai.system_instructions", _OTEL),
     Alias("arguments", "gen_ai.tool.call.arguments", _OTEL),
     Alias("arguments", "tool_arguments", _PYDANTIC),
@@ -231,6 +245,8 @@ ALIASES: tuple[Alias, ...] = (
     Alias("arguments", "tool.parameters", _OPENINFERENCE),
     Alias("arguments", "traceloop.entity.input", _TRACELOOP),
     Alias("arguments", "tool_parameters", _CLAUDE_CODE, only="claude_code"),
+    Alias("arguments", "arguments", _CODEX, only="codex"),
+    Alias("arguments", "function_args", _GEMINI_CLI, only="gemini_cli"),
     Alias("result", "gen_ai.tool.call.result", _OTEL),
     Alias("result", "tool_response", _PYDANTIC),
     Alias("result", "gcp.vertex.agent.tool_response", _ADK),
@@ -239,6 +255,7 @@ ALIASES: tuple[Alias, ...] = (
     Alias("result", "gen_ai.output", _ANY_AGENT),
     Alias("result", "output.value", _OPENINFERENCE),
     Alias("result", "traceloop.entity.output", _TRACELOOP),
+    Alias("result", "output", _CODEX, only="codex"),
 )
 # fmt: on
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
@@ -60,11 +61,17 @@ CLAUDE_CODE_TYPES: dict[str, Kind] = {
     "llm_request": "turn",
     "tool": "tool_call",
 }
-CLAUDE_CODE_EVENTS: dict[str, Kind] = {
+# Log events of coding agents that tell of whole calls. Gemini CLI tells of its model calls in the event of
+# OTel GenAI beside its own gemini_cli.api_response: the former counts.
+CALL_EVENTS: dict[str, Kind] = {
     "claude_code.api_request": "turn",
     "claude_code.api_error": "turn",
     "claude_code.tool_result": "tool_call",
+    "codex.tool_result": "tool_call",
+    "gemini_cli.tool_call": "tool_call",
 }
+# Codex tells of each piece of a stream by this event; the last one has the usage of the call.
+_CODEX_STREAM, _CODEX_USAGE = "codex.sse_event", "input_token_count"
 # ai.operationId: "ai.generateText" is the whole loop, "ai.generateText.doGenerate" one model call of it.
 VERCEL_OPERATIONS: tuple[tuple[str, Kind], ...] = (
     ("ai.generateText.doGenerate", "turn"),
@@ -99,8 +106,10 @@ MESSAGE_EVENTS: frozenset[str] = frozenset(
         "gen_ai.choice",
     }
 )
+_SOURCE_LINE = re.compile(r"event .+:\d+")
 DETAILS_EVENT = "gen_ai.client.inference.operation.details"
 
+_CLAUDE_CODE_SCOPE = "com.anthropic.claude_code"
 _DIALECT_MARKS: tuple[tuple[str, str], ...] = (
     ("openinference.span.kind", "openinference"),
     ("langsmith.span.kind", "langsmith"),
@@ -112,8 +121,10 @@ _DIALECT_MARKS: tuple[tuple[str, str], ...] = (
     ("gen_ai.system", "otel_genai_old"),
     ("langfuse.observation.type", "langfuse"),
 )
+# Coding agents put their name before that of each event.
+EVENT_DIALECTS: tuple[str, ...] = ("claude_code", "codex", "gemini_cli")
+_EVENT_PREFIXES = tuple(f"{dialect}." for dialect in EVENT_DIALECTS)
 _SCOPE_DIALECTS: tuple[tuple[str, str], ...] = (
-    ("com.anthropic.claude_code", "claude_code"),
     ("openinference.", "openinference"),
     ("opentelemetry.instrumentation.", "otel_genai"),
     ("langfuse", "langfuse"),
@@ -125,8 +136,10 @@ _SCOPE_DIALECTS: tuple[tuple[str, str], ...] = (
 
 def dialect_of(attributes: Attributes, scope_name: str, span_name: str) -> str:
     """The dialect a span speaks, by its marks; ``unknown`` when it bears none."""
-    if scope_name.startswith("com.anthropic.claude_code") or span_name.startswith("claude_code."):
+    if scope_name.startswith(_CLAUDE_CODE_SCOPE):
         return "claude_code"
+    if span_name.startswith(_EVENT_PREFIXES):
+        return span_name.partition(".")[0]
     for name, dialect in _DIALECT_MARKS:
         if attributes.get(name) is not None:
             return dialect
@@ -147,6 +160,17 @@ def kind_of(attributes: Attributes, dialect: str, span_name: str, event_names: f
     return "turn" if event_names & MESSAGE_EVENTS or DETAILS_EVENT in event_names else "other"
 
 
+def event_name_of(stated: str, attribute: str, scope_name: str) -> str:
+    """The name of a log event: ``stated`` in the record, or its attribute ``event.name`` (before OTel 1.7).
+
+    Rust's tracing states the line of source there. Claude Code leaves its own name out of the attribute.
+    """
+    name = attribute if attribute and (not stated or _SOURCE_LINE.match(stated)) else stated
+    if name and scope_name.startswith(_CLAUDE_CODE_SCOPE) and not name.startswith("claude_code."):
+        return f"claude_code.{name}"
+    return name
+
+
 def _word(table: Mapping[str, Kind], value: str | None) -> Kind | None:
     return table.get(value) if value else None
 
@@ -162,8 +186,14 @@ def _by_openinference(attributes: Attributes, _dialect: str, _name: str) -> Kind
 def _by_claude_code(attributes: Attributes, dialect: str, name: str) -> Kind | None:
     if dialect != "claude_code":
         return None
-    kind = _word(CLAUDE_CODE_TYPES, text_of(attributes.get("span.type"))) or CLAUDE_CODE_EVENTS.get(name)
-    return kind or "other"
+    return _word(CLAUDE_CODE_TYPES, text_of(attributes.get("span.type"))) or CALL_EVENTS.get(name) or "other"
+
+
+def kind_of_event(attributes: Attributes, name: str) -> Kind:
+    """The kind of a log record: only events that tell of a whole call are calls."""
+    if name == DETAILS_EVENT or (name == _CODEX_STREAM and attributes.get(_CODEX_USAGE) is not None):
+        return "turn"
+    return CALL_EVENTS.get(name, "other")
 
 
 def _by_operation(attributes: Attributes, _dialect: str, _name: str) -> Kind | None:

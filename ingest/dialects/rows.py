@@ -44,6 +44,7 @@ class MappedTables(NamedTuple):
 
 _Row = dict[str, object]
 _Origins = Mapping[tuple[str, str], Arrived]
+_Called = tuple[str | None, int | None]
 
 
 def mapped_rows(spans: Iterable[str | Arrived]) -> MappedTables:
@@ -72,7 +73,7 @@ def mapped_rows(spans: Iterable[str | Arrived]) -> MappedTables:
     for run in assembled:
         shared = _shared(run, origins)
         told = about.get(run.run_id) or Said()
-        decisions = {made.tool_call_id: made for made in told.decisions if made.tool_call_id}
+        decisions = {_decided(made): made for made in told.decisions}
         runs.append(shared | _run_row(run, origins))
         turns += [shared | _turn_row(turn, origins) for turn in run.turns]
         calls += [shared | _call_row(call, origins, decisions) for call in run.tool_calls]
@@ -169,9 +170,18 @@ def _turn_row(turn: Turn, origins: _Origins) -> _Row:
     }
 
 
-def _call_row(call: ToolCall, origins: _Origins, decisions: Mapping[str, Decision]) -> _Row:
+def _decided(made: Decision) -> _Called:
+    """The call that was decided on: by its id, else by tool and moment: one event tells of both."""
+    return (made.tool_call_id, None) if made.tool_call_id else (made.tool_name, made.place.said_ns)
+
+
+def _called(span: MappedSpan) -> _Called:
+    return (span.tool_call_id, None) if span.tool_call_id else (span.tool_name, span.end_ns)
+
+
+def _call_row(call: ToolCall, origins: _Origins, decisions: Mapping[_Called, Decision]) -> _Row:
     span = call.span
-    made = decisions.get(span.tool_call_id or "")
+    made = decisions.get(_called(span))
     is_failed = span.is_error
     outcome = "failed" if is_failed else "succeeded"
     if made is not None and made.decision == "rejected":  # then it was not executed, whatever its span says
@@ -200,8 +210,7 @@ def _verdict_row(number: int, verdict: Verdict) -> _Row:
 
 
 def _approval_row(run: Run, number: int, made: Decision) -> _Row:
-    calls = {call.span.tool_call_id: call for call in run.tool_calls if call.span.tool_call_id}
-    call = calls.get(made.tool_call_id or "")
+    call = next((call for call in run.tool_calls if _called(call.span) == _decided(made)), None)
     return {
         "approval_id": f"{run.run_id}-{made.tool_call_id or number}",
         "call_index": call.call_index if call else None,

@@ -1,9 +1,10 @@
 """What spans and log records say about a run: verdicts on it, and decisions of people or rules on its calls.
 
 Conventions that carry verdicts: the OTel GenAI event ``gen_ai.evaluation.result``, on a span or in a log;
-OpenInference's ``annotation.*`` and ``evaluation.*``. Claude Code tells of decisions, in the log event
-``tool_decision`` and in spans of the time that a call waited for its user. What they mean is taken as stated:
-a score does not say whether high is good, and a rule of the settings is no person.
+OpenInference's ``annotation.*`` and ``evaluation.*``. Coding agents tell of decisions: Claude Code and Codex
+in the log event ``tool_decision`` (Claude Code also in spans of the time that a call waited for its user),
+Gemini CLI in ``tool_call``. What they mean is taken as stated: a score does not say whether high is good, and
+a rule of the settings is no person.
 """
 
 from __future__ import annotations
@@ -15,15 +16,40 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from ingest.dialects.assemble import Run, run_id_of, trace_id_of_log
 from ingest.dialects.spans import MappedSpan
 from ingest.dialects.texts import event_attributes
-from ingest.dialects.values import Attributes, Json, decimal_of, name_of, object_of, text_of, time_of
+from ingest.dialects.values import (
+    Attributes,
+    Json,
+    decimal_of,
+    first_name,
+    name_of,
+    object_of,
+    text_of,
+    time_of,
+)
 
 _MAX_SCORE = Decimal(2**53 - 1) / 10**6
 _PASSED = {"pass": True, "passed": True, "fail": False, "failed": False}
 _ANNOTATOR_KINDS = {"LLM": "judge"}
 _USER_WORDS = ("user_feedback", "user-feedback", "user feedback", "user_rating", "thumbs")
-# Claude Code's words for where a decision came from (its documentation): settings and hooks are rules.
-_RULE_SOURCES = frozenset({"config", "hook"})
-_DECISIONS = {"accept": "approved", "reject": "rejected"}
+# Where Claude Code and Codex say that a decision came from: settings, hooks and reviewing models are rules.
+_RULE_SOURCES = frozenset({"config", "hook", "automated_reviewer"})
+_DECISION_NAMES = (
+    "claude_code.tool_decision",
+    "claude_code.tool.blocked_on_user",
+    "codex.tool_decision",
+    "gemini_cli.tool_call",
+)
+_DECISIONS = {
+    "accept": "approved",
+    "reject": "rejected",
+    # Gemini CLI: "auto_accept" is a standing consent, of a person or of its settings; it does not say whose.
+    "auto_accept": "approved",
+    "modify": "approved_changed",
+    # Codex (protocol.rs, ReviewDecision): "abort" is a no that also ends the turn.
+    "abort": "rejected",
+}
+_DECISION_STARTS = (("approved", "approved"), ("denied", "rejected"))  # Codex: "approved_for_session", …
+_GEMINI_PERSON = frozenset({"accept", "modify", "reject"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +141,7 @@ def said_of(raw: Mapping[str, Json], span: MappedSpan) -> Iterator[Verdict | Dec
     if isinstance(events, Sequence) and not isinstance(events, str):
         for _, details in event_attributes(events):
             yield from _verdicts(details, place)
-    if span.dialect == "claude_code" and (made := _decision(attributes, span, place)):
+    if made := _decision(attributes, span, place):
         yield made
 
 
@@ -166,24 +192,34 @@ def _micro(value: Json) -> int | None:
 
 
 def _decision(attributes: Attributes, span: MappedSpan, place: Place) -> Decision | None:
-    if not span.name.endswith(("tool_decision", "tool.blocked_on_user")):
+    if span.name not in _DECISION_NAMES:
         return None
     stated = text_of(attributes.get("decision")) or ""
     source = text_of(attributes.get("source")) or ""
     decision = _DECISIONS.get(stated)
     if decision is None:
+        decision = next((word for start, word in _DECISION_STARTS if stated.startswith(start)), None)
+    if decision is None:
         return None
-    decider = "policy" if source in _RULE_SOURCES else "person" if source.startswith("user") else "unknown"
+    decider = _decider(span, stated, source)
     return Decision(
         place=place,
         is_log=span.signal == "log",
-        tool_name=name_of(attributes.get("tool_name")),
-        tool_call_id=name_of(attributes.get("tool_use_id")),
+        tool_name=first_name(attributes, "tool_name", span.dialect),
+        tool_call_id=first_name(attributes, "tool_call_id", span.dialect),
         decision=decision,
         source_decision=f"{stated} ({source})" if source else stated,
         decider_kind=decider,
         person_id=span.person_id if decider == "person" else None,
     )
+
+
+def _decider(span: MappedSpan, stated: str, source: str) -> str:
+    """Who decided, as far as that is said."""
+    if source in _RULE_SOURCES:
+        return "policy"
+    is_person = source.startswith("user") or (span.dialect == "gemini_cli" and stated in _GEMINI_PERSON)
+    return "person" if is_person else "unknown"
 
 
 def said_about(runs: Iterable[Run], said: Iterable[Verdict | Decision]) -> dict[str, Said]:

@@ -18,7 +18,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ingest.dialects.aliases import FRAMEWORK_PROVIDERS, PROVIDER_RENAMES, aliases_of
-from ingest.dialects.kinds import DETAILS_EVENT, Kind, dialect_of, kind_of
+from ingest.dialects.kinds import (
+    DETAILS_EVENT,
+    EVENT_DIALECTS,
+    Kind,
+    dialect_of,
+    event_name_of,
+    kind_of,
+    kind_of_event,
+)
 from ingest.dialects.texts import TextName, event_attributes, message_texts, texts_of
 from ingest.dialects.usage import Usage, usage_of
 from ingest.dialects.values import (
@@ -89,10 +97,10 @@ def map_span(raw: Mapping[str, Json]) -> MappedSpan:
     """What a raw span means. Never raises for its content: what is malformed is unknown."""
     is_log = raw.get("signal") == "log"
     attributes, events = _attributes_of(raw, is_log)
-    name = _span_name(raw, attributes, is_log)
-    scope = object_of(raw.get("scope"))
-    dialect = dialect_of(attributes, text_of(scope.get("name")) or "", name)
-    kind = _kind(attributes, dialect, name, None if is_log else _names(events))
+    scope_name = text_of(object_of(raw.get("scope")).get("name")) or ""
+    name = _log_name(raw, attributes, scope_name) if is_log else name_of(raw.get("name")) or ""
+    dialect = dialect_of(attributes, scope_name, name)
+    kind = kind_of_event(attributes, name) if is_log else kind_of(attributes, dialect, name, _names(events))
     start_ns, end_ns = _times(raw, attributes, is_log)
     is_error = _is_error(raw, attributes, name)
     usage = usage_of(attributes, dialect)
@@ -148,17 +156,9 @@ def _names(events: Sequence[Json]) -> frozenset[str]:
     return frozenset(name for name, _ in event_attributes(events))
 
 
-def _span_name(raw: Mapping[str, Json], attributes: Attributes, is_log: bool) -> str:
-    if is_log:
-        return name_of(raw.get("event_name")) or name_of(attributes.get("event.name")) or ""
-    return name_of(raw.get("name")) or ""
-
-
-def _kind(attributes: Attributes, dialect: str, name: str, event_names: frozenset[str] | None) -> Kind:
-    """Without ``event_names`` a log's: only events that tell of a whole call are calls."""
-    if event_names is not None or dialect == "claude_code":
-        return kind_of(attributes, dialect, name, event_names or frozenset())
-    return "turn" if name == DETAILS_EVENT else "other"
+def _log_name(raw: Mapping[str, Json], attributes: Attributes, scope_name: str) -> str:
+    stated, attribute = name_of(raw.get("event_name")), name_of(attributes.get("event.name"))
+    return event_name_of(stated or "", attribute or "", scope_name)
 
 
 def _id(value: Json) -> str:
@@ -286,7 +286,7 @@ def _is_error(raw: Mapping[str, Json], attributes: Attributes, name: str) -> boo
     if level:
         return level == "ERROR"
     return name == "claude_code.api_error" or (
-        name.startswith("claude_code.") and text_of(attributes.get("success")) == "false"
+        name.partition(".")[0] in EVENT_DIALECTS and text_of(attributes.get("success")) == "false"
     )
 
 

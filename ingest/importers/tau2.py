@@ -11,24 +11,24 @@ What the numbers mean (data/real/truth/README.md in the reference set states the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import msgspec
 
 from ingest.errors import SourceError
-from ingest.importers.facts import SHAPE_ERRORS, MalformedError
+from ingest.importers.draft import attempt
+from ingest.importers.facts import SHAPE_ERRORS
 from ingest.importers.formats import ImportedRun, Reading, Rejected
 from ingest.importers.probe import Probe
 from ingest.importers.source import Json, JsonReader, SourceFile
-from ingest.importers.tau2_run import RunDrafts
+from ingest.importers.tau2_run import NAME, read_simulation
 from ingest.importers.tau2_shape import Header, Simulation
 
 
 class Tau2Format:
     """The importer ``tau2``."""
 
-    name = "tau2"
+    name = NAME
     summary = "tau2-bench simulation results"
 
     def recognises(self, probe: Probe) -> bool:
@@ -94,14 +94,10 @@ def _not_tau2(source: SourceFile, problem: str) -> SourceError:
 def _read_simulation(
     raw: Json, position: int, header: Header, source: SourceFile, reading: Reading
 ) -> ImportedRun | Rejected:
-    try:
-        simulation = msgspec.convert(raw, type=Simulation)
-        return RunDrafts(simulation, header, source, reading).read()
-    except (*SHAPE_ERRORS, MalformedError) as error:
-        given = raw.get("id") if isinstance(raw, dict) else None
-        return Rejected(
-            position=position,
-            source_run_id=given if isinstance(given, str) else "",
-            reason=str(error),
-            raw=json.dumps({"info": msgspec.to_builtins(header), "simulations": [raw]}),
-        )
+    given = raw.get("id") if isinstance(raw, dict) else None
+    return attempt(
+        lambda: read_simulation(msgspec.convert(raw, type=Simulation), header, source, reading),
+        raw={"info": msgspec.to_builtins(header), "simulations": [raw]},
+        position=position,
+        source_run_id=given if isinstance(given, str) else "",
+    )

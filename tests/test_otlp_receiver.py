@@ -17,7 +17,12 @@ from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from google.protobuf.json_format import MessageToJson  # type: ignore[import-untyped]  # ships no types
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from starlette.testclient import TestClient
 
 from ingest.capture import Capture
@@ -30,6 +35,7 @@ from ingest.log.writer import LogWriter
 from ingest.payloads import commitment
 from ingest.reader import payload_texts, run_events, snapshot
 from ingest.receivers.decode import decode_protobuf
+from ingest.receivers.decode_json import decode_json
 from ingest.receivers.limits import Limits, RateLimiter
 from ingest.receivers.otlp import Receiver
 from ingest.receivers.tokens import create_token, read_tokens
@@ -239,6 +245,37 @@ def test_ids_are_read_in_all_the_ways_that_senders_write_them(served: Served, va
     assert served.post_json(trace_json(json_span(traceId=value))).json() == {}
     (span,) = served.spans()
     assert len(span["trace_id"]) == 32
+
+
+@pytest.mark.parametrize("keeps_names", [False, True])
+@pytest.mark.parametrize("has_numbers", [False, True])
+def test_what_protobufs_own_printers_write_is_read_as_the_protobuf_it_was(
+    keeps_names: bool, has_numbers: bool
+) -> None:
+    request = ExportTraceServiceRequest.FromString(run_body())
+    group = request.resource_spans[0]
+    group.schema_url = "https://opentelemetry.io/schemas/1.37.0"
+    span = group.scope_spans[0].spans[1]
+    span.status.code, span.status.message, span.trace_state = 2, "no such order", "a=b"
+    for name, value in (
+        ("bytes", AnyValue(bytes_value=b"\x00\xff")),
+        ("double", AnyValue(double_value=0.25)),
+        ("large", AnyValue(int_value=2**62)),
+        ("yes", AnyValue(bool_value=True)),
+        ("list", AnyValue(array_value=ArrayValue(values=[AnyValue(string_value="ä"), AnyValue()]))),
+    ):
+        span.attributes.append(KeyValue(key=name, value=value))
+    span.events.add(name="retry", time_unix_nano=1_795_000_000_000_000_000).attributes.add(key="n")
+    span.links.add(trace_id=b"\1" * 16, span_id=b"\2" * 8)
+    printed = MessageToJson(
+        request, preserving_proto_field_name=keeps_names, use_integers_for_enums=has_numbers
+    )
+    told, meant = (
+        decode_json("traces", printed.encode()),
+        decode_protobuf("traces", request.SerializeToString()),
+    )
+    assert told.records == meant.records
+    assert len(told.records) == 8
 
 
 def test_without_a_valid_token_nothing_is_read(served: Served) -> None:

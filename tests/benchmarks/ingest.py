@@ -4,10 +4,12 @@ Runs of eight spans (one root, four model turns, three tools, about 1 kB of text
 processes, one run per request and 64 runs per request. The bare rate of ``fdatasync`` on the same disk stands
 beside them: nothing that is durable before its answer can beat it without sharing.
 
-    ./fleetbook bench ingest [--seconds=20] [--soak=600] [--beside]
+    ./fleetbook bench ingest [--seconds=20] [--minutes=10] [--saturate] [--beside]
 
-``--soak`` sends for that many seconds more and prints the receiver's memory on the way; ``--beside`` also
-measures Arize Phoenix and MLflow, installed from the package registry into environments of their own.
+``--minutes`` sends for that long more and prints the receiver's memory every minute. ``--saturate`` sends
+more than it can take, kills it with SIGKILL meanwhile, and looks for every span it acknowledged. ``--beside``
+also measures Arize Phoenix and MLflow, installed from the package registry into environments of their own.
+With ``--seconds=0`` only what is asked for beside the cases is measured.
 """
 
 from __future__ import annotations
@@ -27,15 +29,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.capture import Capture
+from ingest.dialects.stored import stored_spans
 from ingest.log.writer import LogWriter, utc_now
+from ingest.reader import snapshot
 from ingest.receivers.tokens import create_token
 from ingest.workspace import Workspace
 from tests.benchmarks._peers import PEERS, Peer, PeerMissingError, RunningPeer, installed, running
-from tests.otlp_load import SPANS_PER_RUN, Sent, Target, Template, running_receiver, send_from_threads
+from tests.log_events import stored_rows
+from tests.otlp_load import (
+    SPANS_PER_RUN,
+    Receiver,
+    Sent,
+    Target,
+    Template,
+    running_receiver,
+    send_from_threads,
+)
 
 CLIENT_PROCESSES = 2
 BASELINE_SECONDS = 3
-SOAK_STEPS = 10
+DEFAULT_SECONDS = 20
+LOAD_PATIENCE = 120  # senders end with the receiver; this long at most
 DRAIN_SECONDS = 30  # for those who answer first and store later
 # Kept over a restart by the file system standard, so never in memory: fsync in memory costs nothing.
 DISK = Path("/var/tmp")
@@ -51,6 +65,8 @@ class Case(NamedTuple):
 
 CASES = (Case(1, 12, "off"), Case(64, 2, "off"), Case(1, 12, "hashed"), Case(1, 12, "on"), Case(64, 2, "on"))
 SOAK = Case(64, 2, "on")
+# More than may wait for the disk: 2 processes x 80 requests of 0.8 MB are 128 MB, and 64 MiB may.
+SATURATION = Case(64, 80, "on")
 
 
 class Measured(NamedTuple):
@@ -80,20 +96,25 @@ class Measured(NamedTuple):
 def main(words: list[str]) -> None:
     """Print one block per case."""
     parser = argparse.ArgumentParser(prog="./fleetbook bench ingest", allow_abbrev=False)
-    parser.add_argument("--seconds", type=float, default=20, help="how long each case is measured")
-    parser.add_argument("--soak", type=float, default=0, help="seconds at full load, for the memory figure")
+    parser.add_argument(
+        "--seconds", type=float, default=DEFAULT_SECONDS, help="how long each case is measured"
+    )
+    parser.add_argument("--minutes", type=float, default=0, help="at full load, for the memory figure")
+    parser.add_argument("--saturate", action="store_true", help="more than it can take, and kill -9")
     parser.add_argument("--beside", action="store_true", help="Arize Phoenix and MLflow with the same runs")
     options = parser.parse_args(words)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # then what is in the folder goes too
     with tempfile.TemporaryDirectory(prefix="fleetbook-bench-", dir=DISK if DISK.is_dir() else None) as name:
         folder = Path(name)
         _print_baseline(folder)
-        for number, case in enumerate(CASES):
+        for number, case in enumerate(CASES if options.seconds else ()):
             _print_case(folder / f"workspace-{number}", case, options.seconds)
-        if options.soak:
-            _print_soak(folder / "soak", options.soak)
+        if options.minutes:
+            _print_soak(folder / "soak", options.minutes * 60)
+        if options.saturate:
+            _print_saturation(folder / "saturation", options.seconds or DEFAULT_SECONDS)
         for peer in PEERS if options.beside else ():
-            _print_peer(folder, peer, options.seconds)
+            _print_peer(folder, peer, options.seconds or DEFAULT_SECONDS)
 
 
 def _print_baseline(folder: Path) -> None:
@@ -129,7 +150,7 @@ def _print_case(home: Path, case: Case, seconds: float) -> None:
 
 
 def _print_soak(home: Path, seconds: float) -> None:
-    """The receiver's memory at full load, in ten steps."""
+    """The receiver's memory at full load, every minute, or in ten steps when that is shorter."""
     workspace = Workspace.create(home)
     token = _token(workspace, SOAK.capture)
     with running_receiver(home, "--token-mb-per-s", "10000") as receiver:
@@ -137,7 +158,7 @@ def _print_soak(home: Path, seconds: float) -> None:
         print(f"{seconds:.0f} s of {SOAK.runs} runs per request, content {SOAK.capture}:", flush=True)
         done = threading.Event()
         printer = threading.Thread(
-            target=_print_memory, args=(done, seconds / SOAK_STEPS, receiver.memory_bytes)
+            target=_print_memory, args=(done, min(60, seconds / 10), receiver.memory_bytes)
         )
         printer.start()
         try:
@@ -147,6 +168,40 @@ def _print_soak(home: Path, seconds: float) -> None:
             printer.join()
         peak = receiver.memory_bytes("VmHWM")
     print(f"    {measured.speed}, peak memory {peak >> 20} MiB, {measured.answers}", flush=True)
+
+
+def _print_saturation(home: Path, seconds: float) -> None:
+    """More than the receiver can take, kill -9 after ``seconds`` of it, and what is left."""
+    workspace = Workspace.create(home)
+    token = _token(workspace, SATURATION.capture)
+    with running_receiver(home, "--token-mb-per-s", "10000") as receiver:
+        target = Target(receiver.port, (("authorization", f"Bearer {token}"),))
+        killer = threading.Thread(target=_kill_under_load, args=(receiver, seconds))
+        killer.start()
+        sent = _load(target, SATURATION, seconds + LOAD_PATIENCE, keep_ids=True)
+        killer.join()
+    stored: set[tuple[str, str]] = set()
+    for row in stored_rows(snapshot(workspace, home / "snapshot").files):
+        if row["event_type"] == "otel_span":
+            for span in stored_spans(str(row["span_json"])):
+                stored.add((str(span["trace_id"]), str(span["span_id"])))
+    acknowledged = {
+        (run.trace_id.hex(), span_id.hex()) for run in sent.acknowledged for span_id in run.span_ids
+    }
+    print(
+        f"{SATURATION.connections * CLIENT_PROCESSES} connections at once, kill -9 after {seconds:.0f} s:\n"
+        f"    {len(acknowledged):,} spans acknowledged, {len(acknowledged - stored):,} of them lost, "
+        f"{Measured(sent, 0).answers}",
+        flush=True,
+    )
+
+
+def _kill_under_load(receiver: Receiver, seconds: float) -> None:
+    idle = receiver.cpu_seconds()
+    while receiver.cpu_seconds() < idle + 1:  # senders make their texts first
+        time.sleep(0.1)
+    time.sleep(seconds)
+    receiver.kill()
 
 
 def _print_memory(done: threading.Event, step: float, memory_bytes: Callable[[], int]) -> None:
@@ -218,12 +273,17 @@ def _token(workspace: Workspace, capture: Capture) -> str:
     return made.text
 
 
-def _load(target: Target, case: Case, seconds: float) -> Sent:
+def _load(target: Target, case: Case, seconds: float, *, keep_ids: bool = False) -> Sent:
     together = Sent()
     with ProcessPoolExecutor(CLIENT_PROCESSES) as pool:
         jobs = [
             pool.submit(
-                send_from_threads, target, connections=case.connections, runs=case.runs, seconds=seconds
+                send_from_threads,
+                target,
+                connections=case.connections,
+                runs=case.runs,
+                seconds=seconds,
+                keep_ids=keep_ids,
             )
             for _ in range(CLIENT_PROCESSES)
         ]

@@ -20,7 +20,7 @@ import duckdb
 import polars as pl
 
 from app.errors import QuestionError, WarehouseError
-from app.questions import agents, assurance, fleet, house, money, outside, oversight, risk, runs
+from app.questions import agents, assurance, fleet, house, money, outside, oversight, providers, risk, runs
 from app.questions.asking import Ask, FilterValue, Metric, Question
 from app.questions.marts import MARTS
 from app.questions.scope import Scope, confine
@@ -34,7 +34,7 @@ POINTER = "current"
 
 QUESTIONS: Mapping[str, Question] = {
     question.name: question
-    for module in (fleet, agents, runs, money, oversight, outside, house, assurance, risk)
+    for module in (fleet, agents, runs, money, providers, oversight, outside, house, assurance, risk)
     for question in module.QUESTIONS
 }
 """Every named question; what it takes is in :attr:`Question.takes`, beside period, team and agent."""

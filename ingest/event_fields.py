@@ -50,6 +50,7 @@ RISK_KINDS = (
     "runaway_tools", "unusual_tool", "cost_anomaly", "latency_anomaly", "denied_attempts",
     "unregistered_agent", "configuration_drift",
 )  # fmt: skip
+REPORT_KINDS = ("usage", "cost", "invoice")
 
 
 def _text(name: str, meaning: str, values: tuple[str, ...] = ()) -> Field:
@@ -266,6 +267,17 @@ COLUMNS: tuple[Field, ...] = (
     _text("reported_to", "Who was told of the incident.", REPORTED_TO),
     _text("request_id", "One request of a person to erase texts about them."),
     _time("received_at", "When the request came in, as a person states."),
+    # providers
+    _text("report_id", "One import of a provider's export, by its content: the same export has the same id."),
+    _text("report_kind", "What the export states: tokens used, costs, or an invoice.", REPORT_KINDS),
+    _text("provider_account", "Account at the provider that the export is of, as named at the import."),
+    _time("usage_start_at", "Start of the provider's bucket, of the export, or of the invoiced period."),
+    _time("usage_end_at", "End (exclusive) of the provider's bucket, of the export, or of the invoiced period."),
+    _text("usage_item", "What of the model, or beside models, the provider counts or charges in this line: a kind of token, a tool; null for all of it."),
+    _int("request_count", "Requests as the provider counts them; null when it does not say."),
+    _int("billed_cost_nano_usd", "Cost as the provider states it, in nano-USD, rounded half even; negative for a credit."),
+    _text("invoice_id", "Number of the invoice; null where the export gives none."),
+    _int("rejected_row_count", "Lines of the export that could not be read; its days then prove nothing."),
     # log
     _text("process_name", "What the writing process is: command name and host, without personal data."),
     _text("recovered_writer_id", "Dead writer whose chain was recovered."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ingest.workspace import Workspace
-from tests.check_world import CENT, S, Story, at, company, sign, written
+from tests.check_world import CENT, S, Story, at, company, export, sign, written
 
 ALSO = {
     "seed-rec-05": {"REC-05", "GOV-03"},  # what is not in the inventory has no declared version
@@ -14,7 +14,7 @@ ALSO = {
 """Violations that more than one check has to find; any other is found by its own check only."""
 
 IDS = (
-    *(f"REC-0{number}" for number in (1, 2, 3, 4, 5)),
+    *(f"REC-0{number}" for number in range(1, 7)),
     *(f"HITL-{number:02}" for number in range(1, 13)),
     *(f"GOV-0{number}" for number in range(1, 9)),
     "INC-01", "INC-02", "RET-03", "ACC-01", "INT-07",
@@ -42,6 +42,7 @@ def _records(story: Story) -> None:
     bare.end()
     story.run("seed-rec-04", "payer", "10-06 14:00", has_text=False).end()
     story.run("seed-rec-05", "shadow", "10-06 15:00").end()
+    export(story, "seed-rec-06", "10-03", 5)
     story.tell(
         "log_recovered", at("10-06 16:00"), recovered_writer_id="seed-int-07", reason="It died.",
         torn_bytes=0, declared_count=0, recorded_via="log",

@@ -251,6 +251,7 @@ def _assured(story: Story) -> None:
     story.tell(
         "erasure_answered", at("10-09 08:00"), request_id="er-1", person_id="helena", reason="Texts are gone."
     )
+    export(story, "elsewhere", "10-01", 0)
     for writer in ("w-dead",):
         story.tell(
             "log_recovered", at("10-03 08:00"), recovered_writer_id=writer, reason="It died.", torn_bytes=3,
@@ -264,6 +265,19 @@ def _assured(story: Story) -> None:
         "export_created", at("10-11 08:00"), export_id="ex-1", export_format="csv", row_count=3,
         content_sha256="ab", person_id="helena", scope="all",
     )  # fmt: skip
+
+
+def export(story: Story, provider: str, day: str, cents: int) -> None:
+    """A provider's cost export of one whole day, imported two days later."""
+    start, imported = at(f"{day} 00:00"), at(f"{day} 00:00") + dt.timedelta(days=2)
+    about: dict[str, Value] = {
+        "report_id": f"report-{provider}", "report_kind": "cost", "provider_name": provider,
+        "provider_account": "default", "usage_start_at": start, "usage_end_at": start + dt.timedelta(days=1),
+    }  # fmt: skip
+    story.tell(
+        "provider_usage_reported", imported, served_model="m", billed_cost_nano_usd=cents * CENT, **about
+    )
+    story.tell("provider_report_imported", imported, row_count=1, **about)
 
 
 def clean(root: Path) -> Workspace:

@@ -58,6 +58,12 @@ MUTANTS = (
     ),
     # a removed tool stays declared
     ("dim_tools", "coalesce(newest.event_type = 'tool_declared', false)", "newest.event_type is not null"),
+    # an older export of a provider stays in force
+    ("int_provider_usage_stated", "order by imported_recorded_at desc", "order by imported_recorded_at asc"),
+    # an export made before the day was over holds the whole day
+    ("int_provider_days_stated", "and bool_and(usage_end_at <= imported_at)", ""),
+    # the same tokens at another cost are a gap in the log
+    ("rpt_provider_days", "and is_usage_whole and is_tokens_equal then", "and false then"),
     # a run that expired while it waited counts as failed
     ("fct_runs", "'cancelled', 'expired_waiting'", "'cancelled'"),
 )

@@ -28,7 +28,10 @@ FORMAT_NAMES = (
     "chat_log",
     "fleetbook",
 )
-FORMAT_HELP = f"auto (each document by its content), or one of {', '.join(FORMAT_NAMES[1:])}."
+FORMAT_HELP = (
+    f"auto (each document by its content), or one of {', '.join(FORMAT_NAMES[1:])}; "
+    "usage for exports of model providers."
+)
 FINDING = 1
 
 Tell = Callable[[str, str, int], None]
@@ -58,6 +61,10 @@ def import_files(
     agent: Annotated[str | None, typer.Option(help="Registered agent that the runs belong to.")] = None,
     mapping: MappingOption = None,
     time_zone: ZoneOption = "UTC",
+    account: Annotated[
+        str | None,
+        typer.Option(help="With usage: the account at the provider, where there are several."),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -65,11 +72,17 @@ def import_files(
         ),
     ] = False,
 ) -> None:
-    """Take in runs of agents built elsewhere. Repeating an import adds only what is missing.
+    """Take in runs of agents built elsewhere, or (usage) what model providers say was used and charged.
 
-    Everything is checked to its end before anything is written. A malformed run inside a good source goes to
-    quarantine with its reason. Agents that no mapping names keep their own names.
+    Everything is checked to its end before anything is written, and repeating an import adds only what is
+    missing. A malformed run inside a good source goes to quarantine with its reason. Agents that no mapping
+    names keep their own names. A later usage export of the same account restates the days that it covers.
     """
+    if format_name == "usage":
+        from app.commands.usage import import_usage
+
+        import_usage(files, account, check=check)
+        return
     from rich.console import Console
 
     from app.commands.imports_shown import show_check, show_import

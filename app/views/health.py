@@ -9,7 +9,9 @@ from app.labels import count, plural
 from app.live import health
 from app.live.health import Disk
 from app.views._parts import controls, machinery
+from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading
+from app.views._parts.providers import show_providers
 from app.views._parts.tables import Column, show
 
 
@@ -18,11 +20,14 @@ def render() -> None:
     page = current()
     heading("Health", "Is anything missing, broken or unknown?")
     machinery.show_machinery()
-    unknown, sources, refused, builds, disk = st.tabs(
-        ["Unregistered agents", "Sources", "Quarantine", "Builds", "Disk"]
+    period = controls.period(page) if page.warehouse is not None else None
+    unknown, charged, sources, refused, builds, disk = st.tabs(
+        ["Unregistered agents", "Providers", "Sources", "Quarantine", "Builds", "Disk"]
     )
     with unknown:
-        _unregistered(page)
+        _unregistered(page, period)
+    with charged:
+        _providers(page, period)
     with sources:
         _sources(page)
     with refused:
@@ -33,11 +38,10 @@ def render() -> None:
         _disk(page, health.disk(page.desk))
 
 
-def _unregistered(page: Page) -> None:
-    if page.warehouse is None:
+def _unregistered(page: Page, period: Period | None) -> None:
+    if period is None:
         empty("No build yet: unregistered agents appear here after one.", "build")
         return
-    period = controls.period(page)
     rows = page.ask("unregistered", first_date=period.first_date, last_date=period.last_date)
     if rows.is_empty():
         empty(f"No unregistered agent was seen, {period.words}. Every run belongs to a declared one.")
@@ -60,6 +64,13 @@ def _unregistered(page: Page) -> None:
     ]
     named = rows.with_columns(team=page.teamed("team_id"))
     show(named, columns, key="unregistered", zone=page.zone, height="auto", alt="Unregistered agents")
+
+
+def _providers(page: Page, period: Period | None) -> None:
+    if period is None:
+        empty("No build yet: what providers charge is compared after one.", "build")
+        return
+    show_providers(page, period)
 
 
 def _sources(page: Page) -> None:

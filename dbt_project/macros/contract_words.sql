@@ -25,5 +25,6 @@
     "risk_kind": ["secret_in_text", "personal_data_in_text", "injection_followed", "injection_seen", "repeated_call", "runaway_tools", "unusual_tool", "cost_anomaly", "latency_anomaly", "denied_attempts", "unregistered_agent", "configuration_drift"],
     "incident_class": ["widespread", "death", "serious", "other"],
     "reported_to": ["provider", "authority"],
+    "report_kind": ["usage", "cost", "invoice"],
 }[field]) }}
 {% endmacro %}

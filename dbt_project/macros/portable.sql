@@ -26,3 +26,13 @@
 
 {# First day of the month of a day. #}
 {% macro month_of(day) %}cast(date_trunc('month', {{ day }}) as date){% endmacro %}
+
+{# The day of UTC of an instant: what model providers count in. Spark's session runs in UTC. #}
+{% macro utc_date(moment) %}{{ return(adapter.dispatch('utc_date', 'fleetbook')(moment)) }}{% endmacro %}
+{% macro default__utc_date(moment) %}cast(timezone('UTC', {{ moment }}) as date){% endmacro %}
+{% macro spark__utc_date(moment) %}cast({{ moment }} as date){% endmacro %}
+
+{# A model's name without the date of its release: a log says gpt-4.1, the provider gpt-4.1-2025-04-14. #}
+{% macro model_family(name) %}{{ return(adapter.dispatch('model_family', 'fleetbook')(name)) }}{% endmacro %}
+{% macro default__model_family(name) %}regexp_replace(lower({{ name }}), '[-@](20[0-9]{2}-?[01][0-9]-?[0-3][0-9]|latest)$', ''){% endmacro %}
+{% macro spark__model_family(name) %}regexp_replace(lower({{ name }}), '[-@](20[0-9]{2}-?[01][0-9]-?[0-3][0-9]|latest)$', ''){% endmacro %}

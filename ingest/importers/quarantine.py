@@ -40,7 +40,7 @@ def put(workspace: Workspace, source_name: str, rejects: Sequence[Rejected]) -> 
     The file is replaced in one step, so a crash leaves the old or the new one. Raises SourceError when an
     older file there is damaged.
     """
-    path = workspace.quarantine_dir / f"{_file_word(source_name)}.jsonl"
+    path = file_of(workspace, source_name)
     kept = {_identity(one): one for one in read(path)} if path.exists() else {}
     for reject in rejects:
         one = Kept(
@@ -54,6 +54,11 @@ def put(workspace: Workspace, source_name: str, rejects: Sequence[Rejected]) -> 
         kept[_identity(one)] = one
     write(path, list(kept.values()))
     return path
+
+
+def file_of(workspace: Workspace, source_name: str) -> Path:
+    """Where what was refused of one import argument is kept."""
+    return workspace.quarantine_dir / f"{_file_word(source_name)}.jsonl"
 
 
 def files(workspace: Workspace) -> list[Path]:

@@ -42,12 +42,14 @@ class Recording:
             self._flush()
         return len(missing)
 
-    def note(self, event: dict[str, Value]) -> None:
-        """Append an event that belongs to no run, unless it is in the log."""
+    def note(self, event: dict[str, Value]) -> bool:
+        """Append an event that belongs to no run, unless it is in the log; returns whether it was new."""
         known = self._known_by(str(event["recorded_via"]))
-        if event["event_id"] not in known:
-            known.add(str(event["event_id"]))
-            self._events.append(event)
+        if event["event_id"] in known:
+            return False
+        known.add(str(event["event_id"]))
+        self._events.append(event)
+        return True
 
     def __enter__(self) -> Recording:
         return self

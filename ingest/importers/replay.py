@@ -18,6 +18,10 @@ from ingest.importers.recording import Recording
 from ingest.importers.source import SourceFile
 from ingest.workspace import Workspace
 
+USAGE = "usage"
+"""The word under which lines of usage exports are kept; they come in with their whole export only."""
+_AGAIN = "; import the corrected export again"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayReport:
@@ -42,6 +46,10 @@ def replay(workspace: Workspace, *, mapping_file: Path | None = None, time_zone:
             with Recording(workspace, process_name="quarantine replay") as recording:
                 for kept in quarantine.read(path):
                     tried += 1
+                    if kept.format == USAGE:
+                        # One line alone would take the place of its whole day.
+                        still.append(replace(kept, reason=f"{kept.reason.removesuffix(_AGAIN)}{_AGAIN}"))
+                        continue
                     one = examined(_part(kept, Path(folder)), places, time_zone)
                     if one.report.rejects:
                         still.append(replace(kept, reason=one.report.rejects[0].reason))

@@ -1,0 +1,1 @@
+"""What model providers say was used and charged: their exports become events of the log."""

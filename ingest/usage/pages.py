@@ -1,8 +1,9 @@
 """Pages of the providers' usage and cost APIs, as their JSON answers are saved.
 
 OpenAI: ``/v1/organization/usage/*`` and ``/v1/organization/costs``; buckets from ``start_time`` to
-``end_time`` in Unix seconds, costs in USD. Anthropic: ``/v1/organizations/usage_report/messages``
-and ``…/cost_report``; buckets from ``starting_at`` to ``ending_at``, costs in cents as decimal text. Both in days of UTC.
+``end_time`` in Unix seconds, costs in USD. Anthropic: ``/v1/organizations/usage_report/messages`` and
+``…/cost_report``; buckets from ``starting_at`` to ``ending_at``, costs in cents as decimal text. Both count
+in days of UTC.
 """
 
 from __future__ import annotations

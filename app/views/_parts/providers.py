@@ -34,8 +34,8 @@ def show_providers(page: Page, period: Period) -> None:
     findings = page.ask("provider_findings", **days)
     st.markdown(_told(exported, findings))
     st.caption(
-        "Days are days of UTC, as providers count them, not of the company's zone. A day counts when an export "
-        f"holds it as a whole; `rpt_provider_days` has each day. {_without(captured)}"
+        "Days are days of UTC, as providers count them, not of the company's zone. A day counts when an "
+        f"export holds it as a whole; `rpt_provider_days` has each day. {_without(captured)}"
     )
     _captured(exported)
     if not findings.is_empty():
@@ -46,7 +46,9 @@ def show_providers(page: Page, period: Period) -> None:
 
 def _told(exported: pl.DataFrame, findings: pl.DataFrame) -> str:
     known = exported.filter(pl.col("captured_cost_share").is_not_null())
-    stated, held = (known[name].cast(pl.Float64).sum() for name in ("provider_cost_usd", "log_cost_usd"))
+    stated, held = (
+        float(known[name].cast(pl.Float64).sum() or 0) for name in ("provider_cost_usd", "log_cost_usd")
+    )
     unknown = exported.height - known.height
     lines = [f"**{plural(findings.height, 'day')}** on which log and provider disagree"]
     if stated:
@@ -76,7 +78,9 @@ def _captured(rows: pl.DataFrame) -> None:
         Column(name="days_found", heading="Disagree", kind="count", width=85),
     ]
     named = rows.with_columns(model=pl.col("model_name").fill_null("all models"))
-    show(named, columns, key="captured", zone=_UTC, height="auto", alt="Captured share per provider and model")
+    show(
+        named, columns, key="captured", zone=_UTC, height="auto", alt="Captured share per provider and model"
+    )
 
 
 def _findings(rows: pl.DataFrame) -> None:
@@ -91,7 +95,9 @@ def _findings(rows: pl.DataFrame) -> None:
         Column(name="log_usd_per_mtok", heading="USD/Mtok here", kind="money", width=120),
         Column(name="price_version", heading="Price version", width=120),
     ]
-    named = rows.with_columns(model=pl.col("model_name").fill_null("all models"), finding=spaced("comparison"))
+    named = rows.with_columns(
+        model=pl.col("model_name").fill_null("all models"), finding=spaced("comparison")
+    )
     show(named, columns, key="provider_findings", zone=_UTC, height="auto", alt="Days that disagree")
 
 
@@ -113,7 +119,8 @@ def _invoices(rows: pl.DataFrame) -> None:
 
 _SHARE = "Cost in the log, divided by cost at the provider; unknown when a call has no cost."
 _FINDING = (
-    "Not in log: the provider charges what the log does not hold. Partly, more in log: both do, by another sum. "
-    "Not at provider: the log holds what the export does not. Price differs: the same tokens at another cost. "
+    "Not in log: the provider charges what the log does not hold. Partly, more in log: both do, by another "
+    "sum. Not at provider: the log holds what the export does not. Price differs: the same tokens at another "
+    "cost. "
     "Price missing, tokens unknown: of calls in the log."
 )

@@ -29,11 +29,11 @@ from app.desk_rows import (
 from ingest.errors import PayloadLocked
 from ingest.reader import payload_texts, run_events
 from ingest.workspace import Workspace
-from runner.control import approvals, recover, runs
+from runner.control import approvals, content_grants, recover, runs
 from runner.control.access import Target, may
 from runner.control.approvals import Request
+from runner.control.content_grants import Reading
 from runner.control.decisions import standing
-from runner.control.declared import Action
 from runner.control.plane import Control
 from runner.control.purses import Purse, purse_of, usd
 from runner.control.registry import Registry
@@ -174,7 +174,7 @@ class Desk:
     def approvals(self, person_id: str) -> list[Approval]:
         """Requests this person may see: waiting first (high risk, then oldest), then the last 200 decided.
 
-        Arguments are content: they are empty for a person who may neither decide nor read_payload.
+        Arguments are content: they are empty for a person who may neither decide nor read texts.
         """
         control = self._control
         recover.lapse_requests(control)
@@ -182,11 +182,16 @@ class Desk:
         with control.store.read() as connection:
             waiting = approvals.waiting(connection)
             decided = approvals.latest_decided(connection, _DECIDED_SHOWN)
-            found = [
-                self._approval(connection, registry, person_id, request)
+            seen = [
+                (request, self._reading(connection, registry, person_id, target, request.run_id))
                 for request in (*waiting, *decided)
-                if _may_see(registry, person_id, _request_target(request))
+                if _may_see(registry, person_id, target := _request_target(request))
             ]
+            found = [self._approval(connection, registry, person_id, *pair) for pair in seen]
+        for request, reading in seen:
+            if reading.grant_id is not None:
+                target = _request_target(request)
+                self._record_reading(request.run_id, person_id, target, 1, reading.grant_id)
         return sorted(
             found,
             key=lambda one: (
@@ -235,7 +240,7 @@ class Desk:
     def live_run_events(self, run_id: str, person_id: str) -> list[dict[str, object]]:
         """Events of one run in order, straight from the log with what is not sealed yet.
 
-        Each event has a key ``payload_text``: the text when the person may read_payload (one payload_read
+        Each event has a key ``payload_text``: the text when the person may read it (one payload_read
         event is recorded per quarter of an hour), else None; ``is_text_locked`` says that a text is encrypted
         with a key that is not at hand. Raises AccessRefused outside the person's
         scope, NotFound for an unknown run.
@@ -256,8 +261,10 @@ class Desk:
         texts: dict[str, str | None] = {}
         is_locked = False
         ids = [str(event["payload_id"]) for event in events if event.get("payload_id")]
-        if ids and may(registry, person_id, "read_payload", target).allowed:
-            self._record_reading(run_id, person_id, target, len(ids))
+        with control.store.read() as connection:
+            reading = self._reading(connection, registry, person_id, target, run_id)
+        if ids and reading.is_allowed:
+            self._record_reading(run_id, person_id, target, len(ids), reading.grant_id)
             try:
                 texts = payload_texts(control.workspace, ids)
             except PayloadLocked:
@@ -267,7 +274,20 @@ class Desk:
             for event in events
         ]
 
-    def _record_reading(self, run_id: str, person_id: str, target: Target, count: int) -> None:
+    def _reading(
+        self,
+        connection: sa.Connection,
+        registry: Registry,
+        person_id: str,
+        target: Target,
+        run_id: str,
+    ) -> Reading:
+        now = self._control.store.clock()
+        return content_grants.reading(connection, registry, person_id, target, now, run_id=run_id)
+
+    def _record_reading(
+        self, run_id: str, person_id: str, target: Target, count: int, grant_id: str | None
+    ) -> None:
         now = time.monotonic()
         with self._turn:
             last = self._readings.get((run_id, person_id))
@@ -283,18 +303,23 @@ class Desk:
                 agent_id=target.agent_id,
                 team_id=target.team_id,
                 row_count=count,
+                grant_id=grant_id,
             )
         self._control.relay.flush()
 
     def _approval(
-        self, connection: sa.Connection, registry: Registry, person_id: str, request: Request
+        self,
+        connection: sa.Connection,
+        registry: Registry,
+        person_id: str,
+        request: Request,
+        reading: Reading,
     ) -> Approval:
         control = self._control
         frozen = control.version(connection, request.agent_id, request.agent_version).frozen
         ruling = standing(registry, request, frozen, person_id, control.store.clock())
         target = _request_target(request)
-        contents: tuple[Action, ...] = ("decide_approval", "read_payload")
-        is_readable = any(may(registry, person_id, action, target).allowed for action in contents)
+        is_readable = reading.is_allowed or may(registry, person_id, "decide_approval", target).allowed
         return approval_row(request, frozen, ruling, is_readable=is_readable)
 
 

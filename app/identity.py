@@ -19,7 +19,7 @@ from runner.errors import NotFound
 LOCAL_SWITCH = "Local person switch without sign-in: anyone at this machine can choose any person."
 
 # The order in which the switch offers roles: who looks at the whole fleet first.
-_ROLE_ORDER = ("platform_lead", "team_manager", "compliance_officer", "analyst", "agent_user")
+_ROLE_ORDER = ("platform_lead", "team_manager", "compliance_officer", "auditor", "analyst", "agent_user")
 
 
 class Premises(NamedTuple):

@@ -13,7 +13,7 @@ from runner.control.registry import Grant, Person, Registry
 from runner.control.registry_file import parse_registry
 from runner.control.starter import STARTER
 
-ROLES = ("platform_lead", "team_manager", "agent_user", "analyst", "compliance_officer")
+ROLES = ("platform_lead", "team_manager", "agent_user", "analyst", "auditor", "compliance_officer")
 SCOPES: tuple[Scope, ...] = ("own", "team", "all")
 
 # One line per action and role of the starter registry. The three groups are the scopes own, team, all; the
@@ -24,81 +24,97 @@ run_agent        platform_lead       110 110 111
 run_agent        team_manager        110 110 111
 run_agent        agent_user          110 110 111
 run_agent        analyst             000 000 000
+run_agent        auditor             000 000 000
 run_agent        compliance_officer  000 000 000
 decide_approval  platform_lead       100 110 111
 decide_approval  team_manager        100 110 111
 decide_approval  agent_user          000 000 000
 decide_approval  analyst             000 000 000
+decide_approval  auditor             000 000 000
 decide_approval  compliance_officer  000 000 000
 view_metrics     platform_lead       100 110 111
 view_metrics     team_manager        100 110 111
 view_metrics     agent_user          100 110 111
 view_metrics     analyst             100 110 111
+view_metrics     auditor             100 110 111
 view_metrics     compliance_officer  100 110 111
 read_payload     platform_lead       100 110 111
 read_payload     team_manager        100 110 111
 read_payload     agent_user          000 000 000
 read_payload     analyst             000 000 000
+read_payload     auditor             000 000 000
 read_payload     compliance_officer  100 110 111
 export_data      platform_lead       100 110 111
 export_data      team_manager        100 110 111
 export_data      agent_user          000 000 000
 export_data      analyst             100 110 111
+export_data      auditor             100 110 111
 export_data      compliance_officer  100 110 111
 apply_registry   platform_lead       100 110 111
 apply_registry   team_manager        000 000 000
 apply_registry   agent_user          000 000 000
 apply_registry   analyst             000 000 000
+apply_registry   auditor             000 000 000
 apply_registry   compliance_officer  000 000 000
 change_budget    platform_lead       100 110 111
 change_budget    team_manager        000 000 000
 change_budget    agent_user          000 000 000
 change_budget    analyst             000 000 000
+change_budget    auditor             000 000 000
 change_budget    compliance_officer  000 000 000
 build_warehouse  platform_lead       100 110 111
 build_warehouse  team_manager        000 000 000
 build_warehouse  agent_user          000 000 000
 build_warehouse  analyst             000 000 000
+build_warehouse  auditor             000 000 000
 build_warehouse  compliance_officer  000 000 000
 sign_report      platform_lead       000 000 000
 sign_report      team_manager        000 000 000
 sign_report      agent_user          000 000 000
 sign_report      analyst             000 000 000
+sign_report      auditor             000 000 000
 sign_report      compliance_officer  100 110 111
 use_tool         platform_lead       110 110 111
 use_tool         team_manager        110 110 111
 use_tool         agent_user          000 000 000
 use_tool         analyst             000 000 000
+use_tool         auditor             000 000 000
 use_tool         compliance_officer  000 000 000
 read_knowledge   platform_lead       110 110 111
 read_knowledge   team_manager        000 000 000
 read_knowledge   agent_user          110 110 111
 read_knowledge   analyst             000 000 000
+read_knowledge   auditor             000 000 000
 read_knowledge   compliance_officer  000 000 000
 approve_version  platform_lead       100 110 111
 approve_version  team_manager        100 110 111
 approve_version  agent_user          000 000 000
 approve_version  analyst             000 000 000
+approve_version  auditor             000 000 000
 approve_version  compliance_officer  000 000 000
 stop_run         platform_lead       100 110 111
 stop_run         team_manager        100 110 111
 stop_run         agent_user          000 000 000
 stop_run         analyst             000 000 000
+stop_run         auditor             000 000 000
 stop_run         compliance_officer  000 000 000
 change_agents    platform_lead       100 110 111
 change_agents    team_manager        000 000 000
 change_agents    agent_user          000 000 000
 change_agents    analyst             000 000 000
+change_agents    auditor             000 000 000
 change_agents    compliance_officer  000 000 000
 change_people    platform_lead       100 110 111
 change_people    team_manager        000 000 000
 change_people    agent_user          000 000 000
 change_people    analyst             000 000 000
+change_people    auditor             000 000 000
 change_people    compliance_officer  000 000 000
 change_schedules platform_lead       100 110 111
 change_schedules team_manager        100 110 111
 change_schedules agent_user          000 000 000
 change_schedules analyst             000 000 000
+change_schedules auditor             000 000 000
 change_schedules compliance_officer  000 000 000
 """
 

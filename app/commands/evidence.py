@@ -29,6 +29,7 @@ def evidence(
 ) -> None:
     """Write events, texts, proofs and a verifier that needs no Fleetbook into a folder. The log records it.
 
+    Texts need read_payload or a grant of content, see `fleetbook grant-content`; without it, --without-texts.
     Ends with 1 when events that are not signed yet, or texts whose key is not at hand, were left out.
     """
     from app.commands.log_keep import require_keeper
@@ -38,14 +39,33 @@ def evidence(
     workspace = Workspace.open(home())
     require_keeper(workspace, person, "No evidence made")
     scope = Scope(run_id=run, agent_id=agent, month=month)
+    grant_id = None if without_texts else _texts_allowed(workspace, person, scope)
     bundle = make_bundle(workspace, scope, out, with_texts=not without_texts)
-    _record(workspace, person, scope, bundle)
+    _record(workspace, person, scope, bundle, grant_id)
     _tell(bundle)
     if bundle.locked_count or bundle.unsigned_count:
         raise typer.Exit(1)
 
 
-def _record(workspace: Workspace, person_id: str, scope: Scope, bundle: Bundle) -> None:
+def _texts_allowed(workspace: Workspace, person_id: str, scope: Scope) -> str | None:
+    """The grant under which the person may take texts out, None where the role lets them.
+
+    Raises AccessRefused when neither does. Without a registry there is nothing to ask.
+    """
+    if not workspace.registry_file.exists():
+        return None
+    from runner.control import content_grants
+    from runner.control.plane import Control
+
+    with Control(workspace, process_name="fleetbook evidence", recorded_via="app") as control:
+        registry = control.registry()
+        # An agent of another origin is in no registry: its texts are asked about like all texts.
+        agent_id = scope.agent_id if scope.agent_id in registry.agents and scope.run_id is None else None
+        target = content_grants.target_of(control, registry, agent_id, scope.run_id)
+        return content_grants.require(control, person_id, target, run_id=scope.run_id).grant_id
+
+
+def _record(workspace: Workspace, person_id: str, scope: Scope, bundle: Bundle, grant_id: str | None) -> None:
     """The event that tells who took what out."""
     from ingest.contract import new_event_id
     from ingest.log.writer import LogWriter, utc_now
@@ -66,6 +86,7 @@ def _record(workspace: Workspace, person_id: str, scope: Scope, bundle: Bundle) 
                     "row_count": bundle.event_count,
                     "content_sha256": bundle.content_sha256,
                     "filter_text": _canonical({**scope.parts, "texts": str(bundle.text_count)}),
+                    **({"grant_id": grant_id} if grant_id else {}),
                 }
             ]
         )

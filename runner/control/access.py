@@ -81,6 +81,16 @@ def may(registry: Registry, person_id: str, action: Action, target: Target) -> R
     return _yes(f"role:{person.role}", f"role {person.role} may {action}, scope {role.scope}")
 
 
+def denial(registry: Registry, person_id: str, action: Action, target: Target) -> Ruling | None:
+    """The deny grant that forbids ``action``, None when there is none; it wins over every other allowance."""
+    person = registry.people.get(person_id)
+    if person is None:
+        return None
+    grants = (grant for grant in registry.grants if _matches(grant, person, action, target))
+    found = next((grant for grant in grants if grant.effect == "deny"), None)
+    return _no(found.id, _denial(found, person)) if found else None
+
+
 def _within_run(
     registry: Registry, person_id: str, action: Action, target: Target, grants: list[Grant]
 ) -> Ruling:

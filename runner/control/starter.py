@@ -27,6 +27,9 @@ roles:
   analyst:
     scope: all
     may: [view_metrics, export_data]
+  auditor:          # all numbers and no texts, but for a time: `fleetbook grant-content`
+    scope: all
+    may: [view_metrics, export_data]
   compliance_officer:
     scope: all
     may: [view_metrics, read_payload, export_data, sign_report]

@@ -21,7 +21,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Begin": ("demo", "registry", "templates"),
     "Fleet": ("agents", "people", "schedules", "schedule_changes", "knowledge", "mcp"),
     "Runs": ("runs", "approvals", "worker", "stop"),
-    "Money and notices": ("wallets", "notices"),
+    "Money and notices": ("wallets", "notices", "alerts"),
     "Agents built elsewhere": ("imports", "adopt", "otlp"),
     "Numbers and pages": ("build", "shell", "prices", "usage", "exports", "serve", "up"),
     "Upkeep": ("doctor", "backup", "metrics"),

@@ -267,6 +267,12 @@ COLUMNS: tuple[Field, ...] = (
     _text("reported_to", "Who was told of the incident.", REPORTED_TO),
     _text("request_id", "One request of a person to erase texts about them."),
     _time("received_at", "When the request came in, as a person states."),
+    # alerts
+    _text("alert_id", "One alert of registry.yaml."),
+    _text("alert_incident_id", "One time that an alert was raised, until it ended."),
+    _text("metric_id", "Metric that the alert looks at, as docs/metrics.md names it."),
+    _int("observed_micro", "What the metric (or its change, or forecast) was, in millionths of its unit; null when there was no data."),
+    _int("bound_micro", "What it was held against, in millionths of the same unit."),
     # providers
     _text("report_id", "One import of a provider's export, by its content: the same export has the same id."),
     _text("report_kind", "What the export states: tokens used, costs, or an invoice.", REPORT_KINDS),

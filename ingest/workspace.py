@@ -75,6 +75,11 @@ class Workspace:
         return self.root / "notices.jsonl"
 
     @property
+    def has_control(self) -> bool:
+        """Whether there is a control store: a workspace that only takes in outside runs has none."""
+        return "FLEETBOOK_CONTROL_URL" in os.environ or (self.root / "control.db").exists()
+
+    @property
     def demo_file(self) -> Path:
         """Mark of a demo workspace and how far it was made; only `fleetbook demo` writes it."""
         return self.root / "demo.json"

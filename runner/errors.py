@@ -12,6 +12,7 @@ RunnerError                 could not be done (exit code 2)
 ├── StoreError              the control store is of another version
 ├── RelayError              events could not be brought into the log
 ├── LeaseLost               another worker took this run over
+├── AlertRefused            a raised alert cannot be acknowledged (exit code 1)
 ├── AssuranceRefused        a waiver, a case or a signature cannot be made like this (exit code 1)
 └── Refusal                 a rule said no (exit code 1)
     ├── RunRefused          a run may not start
@@ -260,6 +261,16 @@ class ReviewRefused(RunnerError):
 
     def __init__(self, agent_id: str, problem: str, advice: str):
         super().__init__(f"Not decided for agent {agent_id}: {problem}. {advice}")
+
+
+class AlertRefused(RunnerError):
+    """An alert that cannot be acknowledged as it is wanted; ``alert_incident_id`` names it."""
+
+    exit_code = 1
+
+    def __init__(self, alert_incident_id: str, problem: str, advice: str):
+        self.alert_incident_id = alert_incident_id
+        super().__init__(f"Not acknowledged: {alert_incident_id}: {problem}. {advice}")
 
 
 class AssuranceRefused(RunnerError):

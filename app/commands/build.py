@@ -35,11 +35,33 @@ def build_warehouse(
     checked = None if force else up_to_date(workspace, PROJECT, now)
     if checked is None:
         _build(workspace)
+    else:
+        typer.echo(
+            f"Build {checked.build_id} is up to date (checked {checked.checked_at:%Y-%m-%d %H:%M:%S} UTC): "
+            "nothing came since. Build anyway with `fleetbook build --force`."
+        )
+    _look_at_alerts(workspace)
+
+
+def _look_at_alerts(workspace: Workspace) -> None:
+    """Measure the alerts of the applied registry, also where nothing came: no data may be news."""
+    from app.alerting import evaluate
+    from app.warehouse import Warehouse
+    from runner.control.plane import Control
+    from runner.errors import RegistryNotApplied
+
+    warehouse = Warehouse.current(workspace)
+    if warehouse is None or not workspace.has_control:
         return
-    typer.echo(
-        f"Build {checked.build_id} is up to date (checked {checked.checked_at:%Y-%m-%d %H:%M:%S} UTC): "
-        "nothing came since. Build anyway with `fleetbook build --force`."
-    )
+    with Control(workspace, process_name="fleetbook build") as control:
+        try:
+            followed = evaluate(control, warehouse, control.store.clock())
+        except RegistryNotApplied:
+            return
+    for one in followed.raised:
+        typer.echo(f"Alert {one.alert_id} raised ({one.alert_incident_id}): {one.title}")
+    for one in followed.resolved:
+        typer.echo(f"Alert {one.alert_id} ended ({one.alert_incident_id}): {one.resolution}")
 
 
 def _build(workspace: Workspace) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 
 import streamlit as st
 
-from app.views._parts import measures, moved, needs
+from app.views._parts import alerts, measures, moved, needs
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading
 
@@ -19,6 +19,7 @@ def render() -> None:
     page = current()
     heading("Home", "What needs me today?")
     needs.show_needs()
+    alerts.show_alerts(page)
     page.built()
     if page.run_days() is None:
         empty("No runs yet. Run an agent or import runs, then build.", 'run <agent> "<task>" --as <person>')

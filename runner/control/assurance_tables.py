@@ -1,14 +1,15 @@
-"""Tables of reviews and checks in the control store; see :mod:`runner.control.tables`."""
+"""Tables of reviews, checks and alerts in the control store; see :mod:`runner.control.tables`."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from runner.control.columns import SERIAL, moment, text
+from runner.control.columns import SERIAL, count, moment, text
 from runner.control.tables import METADATA
 
 __all__ = [
     "METADATA",
+    "alert_incidents",
     "case_entries",
     "cases",
     "content_grants",
@@ -147,4 +148,35 @@ content_grants = sa.Table(
     moment("expires_at"),
     text("ended_by", null=True),
     moment("ended_at", null=True),
+)
+
+# An alert from when it was raised until it ended. true_at: when its condition was last found true.
+alert_incidents = sa.Table(
+    "alert_incidents",
+    METADATA,
+    sa.Column("alert_incident_id", sa.Text, primary_key=True),
+    text("alert_id"),
+    text("target"),
+    text("metric_id"),
+    text("team_id", null=True),
+    text("agent_id", null=True),
+    text("title"),
+    count("observed_micro", null=True),
+    count("bound_micro", null=True),
+    moment("raised_at"),
+    moment("true_at"),
+    text("acknowledged_by", null=True),
+    moment("acknowledged_at", null=True),
+    text("acknowledgement", null=True),
+    moment("resolved_at", null=True),
+    text("resolution", null=True),
+    # Whoever looks at the same moment: one alert is raised once.
+    sa.Index(
+        "one_open_incident",
+        "alert_id",
+        "target",
+        unique=True,
+        sqlite_where=sa.text("resolved_at IS NULL"),
+        postgresql_where=sa.text("resolved_at IS NULL"),
+    ),
 )

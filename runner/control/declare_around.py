@@ -1,4 +1,4 @@
-"""Tells what is declared around agents: tools, sources, servers, templates, schedules, notices, oversight.
+"""Tells what is declared around agents: tools, sources, servers, templates, schedules, notices, alerts.
 
 Each kind has one event for what is new or changed and one for what is gone. The declaration itself is the
 payload, so that the log alone says what was in force; a notification's URL may hold a secret and stays out.
@@ -15,7 +15,7 @@ from ingest.contract import Value
 from ingest.events import TYPE_BY_NAME
 from runner.control.declared import Declared
 from runner.control.registry import Registry, Template, Tool
-from runner.control.registry_extras import KnowledgeSource, McpServer, Notification, Schedule
+from runner.control.registry_extras import Alert, KnowledgeSource, McpServer, Notification, Schedule
 from runner.control.store import Transaction
 
 Thing = TypeVar("Thing", bound=Declared)
@@ -80,6 +80,13 @@ def tell_around(
         places,
         removed=places,
     )
+    telling.differences(
+        "alert",
+        {one.id: one for one in old.alerts},
+        {one.id: one for one in declared.alerts},
+        _alert,
+        removed=_named("alert_id"),
+    )
     if declared.oversight != old.oversight:
         telling.emit("oversight_declared", {}, canonical(declared.oversight))
 
@@ -92,12 +99,16 @@ def canonical(thing: Declared) -> str:
 
 def _named(
     column: str,
-) -> Callable[[str, Tool | KnowledgeSource | McpServer | Template | Notification], Columns]:
+) -> Callable[[str, Tool | KnowledgeSource | McpServer | Template | Notification | Alert], Columns]:
     return lambda name, _thing: {column: name}
 
 
 def _tool(name: str, tool: Tool) -> Columns:
     return {"tool_name": name, "tool_effect": tool.effect, "is_grant_needed": tool.needs_grant}
+
+
+def _alert(name: str, alert: Alert) -> Columns:
+    return {"alert_id": name, "metric_id": alert.metric, "team_id": alert.team, "agent_id": alert.agent}
 
 
 def _source(name: str, source: KnowledgeSource) -> Columns:

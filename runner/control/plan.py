@@ -22,6 +22,7 @@ _LISTS = {
     "prices": ("model",),
     "aliases": ("source_agent", "source_domain", "model", "file"),
     "notifications": ("id",),
+    "alerts": ("id",),
 }
 _MAPPINGS = (
     "roles",

@@ -107,4 +107,12 @@ def _around_agents(registry: Registry) -> Iterator[Broken]:
         yield from _missing(("schedules", name, "run_as"), "people", schedule.run_as, able)
     for index, notice in enumerate(registry.notifications):
         yield from _missing(("notifications", index, "team"), "teams", notice.team, registry.teams)
-    yield from _twice(("notifications",), "notification", [notice.id for notice in registry.notifications])
+    places = [notice.id for notice in registry.notifications]
+    yield from _twice(("notifications",), "notification", places)
+    for index, alert in enumerate(registry.alerts):
+        here: Path = ("alerts", index)
+        yield from _missing((*here, "team"), "teams", alert.team, registry.teams)
+        yield from _missing((*here, "agent"), "agents", alert.agent, registry.agents)
+        for place in alert.notify:
+            yield from _missing((*here, "notify"), "notifications", place, dict.fromkeys(places))
+    yield from _twice(("alerts",), "alert", [alert.id for alert in registry.alerts])

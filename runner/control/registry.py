@@ -28,7 +28,14 @@ from runner.control.declared import (
     ToolEffect,
     Window,
 )
-from runner.control.registry_extras import KnowledgeSource, McpServer, Notification, Oversight, Schedule
+from runner.control.registry_extras import (
+    Alert,
+    KnowledgeSource,
+    McpServer,
+    Notification,
+    Oversight,
+    Schedule,
+)
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*:.+$")]
 
@@ -338,4 +345,5 @@ class Registry(Declared):
     mcp_servers: dict[Name, McpServer] = Field(default={})
     schedules: dict[Name, Schedule] = Field(default={})
     notifications: tuple[Notification, ...] = ()
+    alerts: tuple[Alert, ...] = ()
     oversight: Oversight = Oversight()

@@ -1,14 +1,18 @@
-"""Declarations around agents: knowledge sources, MCP servers, schedules, notifications and oversight."""
+"""Declarations around agents: knowledge, MCP servers, schedules, notifications, alerts and oversight."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from runner.control.declared import Declared, Misfire, Name, RiskClass, Sensitivity, TimeZone
+
+CONDITIONS = ("above", "below", "change_above", "change_below", "forecast_above")
+"""What an alert may ask of a metric."""
 
 
 class KnowledgeSource(Declared):
@@ -78,6 +82,59 @@ class Notification(Declared):
     url: Annotated[str, StringConstraints(min_length=1)]
     kinds: tuple[Name, ...] = ()
     team: Name | None = None
+
+
+class Alert(Declared):
+    """When people are told that a metric is not what it should be.
+
+    One condition: ``above`` or ``below`` a number in the metric's unit; ``change_above`` or ``change_below``
+    a share of its own history (0.5 is half as much again); ``forecast_above`` a share of the month's budget,
+    at the speed so far. The figure is of the last ``days`` days ``through`` yesterday or today, its history
+    of ``history`` windows as long before them. ``least`` is the smallest n (the metric's own when left out).
+
+    ``no_data`` says what happens without a figure: ``alert`` tells it, ``wait`` raises and ends nothing.
+    A raised alert ends when the figure was within its bound for ``quiet_minutes``: until then it is the same.
+    ``notify`` are ids of notifications; without any, those that want the kind ``alert``.
+    """
+
+    id: Name
+    metric: Name
+    no_data: Literal["alert", "wait"]
+    team: Name | None = None
+    agent: Name | None = None
+    each: Literal["team", "agent"] | None = None
+    above: Decimal | None = None
+    below: Decimal | None = None
+    change_above: Decimal | None = None
+    change_below: Decimal | None = None
+    forecast_above: Annotated[Decimal, Field(gt=0)] | None = None
+    days: Annotated[int, Field(ge=1, le=92)] = 1
+    through: Literal["yesterday", "today"] = "yesterday"
+    history: Annotated[int, Field(ge=1, le=26)] = 4
+    least: Annotated[int, Field(ge=1)] | None = None
+    quiet_minutes: Annotated[int, Field(ge=0, le=60 * 24 * 7)] = 60
+    notify: tuple[Name, ...] = ()
+
+    @property
+    def condition(self) -> str:
+        """Which of the conditions is given."""
+        return next(name for name in CONDITIONS if getattr(self, name) is not None)
+
+    @property
+    def bound(self) -> Decimal:
+        """The number of its condition."""
+        found: Decimal = getattr(self, self.condition)
+        return found
+
+    @model_validator(mode="after")
+    def _one_condition_one_scope(self) -> Alert:
+        if sum(getattr(self, name) is not None for name in CONDITIONS) != 1:
+            raise ValueError(f"give one of {', '.join(CONDITIONS)}")
+        if sum(scope is not None for scope in (self.team, self.agent, self.each)) > 1:
+            raise ValueError("give team, agent or each, not several")
+        if self.forecast_above is not None and self.metric != "cost_usd":
+            raise ValueError("forecast_above is of cost_usd only: budgets are caps of cost")
+        return self
 
 
 class CaseDays(Declared):

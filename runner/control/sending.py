@@ -144,11 +144,19 @@ def _route(tx: Transaction, places: Sequence[Notification]) -> None:
             "due_at": tx.now,
         }
         for row in new
-        for place_id in (FILE, *(one.id for one in places if wants(one, row.notice_kind, row.team_id)))
+        for place_id in (FILE, *_places_of(row, places))
     ]
     tx.sql.execute(sa.insert(notice_sends), rows)
     ids = [row.notice_id for row in new]
     tx.sql.execute(sa.update(notices).where(_N.notice_id.in_(ids)).values(routed_at=tx.now))
+
+
+def _places_of(row: sa.Row[tuple[object, ...]], places: Sequence[Notification]) -> list[str]:
+    """Ids of the notifications that a notice goes to: those it names, else those that want it."""
+    if row.places:
+        named = json.loads(row.places)
+        return [one.id for one in places if one.id in named]
+    return [one.id for one in places if wants(one, row.notice_kind, row.team_id)]
 
 
 def wants(place: Notification, kind: str, team_id: str | None) -> bool:

@@ -253,6 +253,8 @@ notices = sa.Table(
     text("about"),
     moment("raised_at"),
     moment("routed_at", null=True),
+    # Since store version 2: ids of the notifications it goes to, as a JSON list; null where their kinds say.
+    text("places", null=True),
     sa.Index("notices_by_routing", "routed_at"),
 )
 

@@ -16,6 +16,7 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from app.demo import habits
+from app.demo.assured import happenings
 from app.demo.cast import Cast
 from app.demo.days import Days, Wallet
 from app.demo.fleet import FLEET
@@ -495,3 +496,26 @@ def test_a_young_month_has_no_trouble_yet(told: Told) -> None:
 
 def test_the_registry_of_the_demo_is_a_valid_file(repository: Path) -> None:
     assert repository / "app" / "demo" / "registry.yaml" == REGISTRY
+
+
+def test_what_the_company_records_beside_its_runs_is_whole_and_in_order(told: Told) -> None:
+    cast = Cast(told.plan, told.registry, rehearsed_versions(told.plan))
+    found = happenings(told.plan, told.registry, cast)
+    for one in found:
+        validate(one.event)
+    moments = [one.at for one in found]
+    assert moments == sorted(moments)
+    assert len({one.event["event_id"] for one in found}) == len(found)
+    assert (told.plan.start <= moments[0], moments[-1] < told.plan.end) == (True, True)
+    month_end = told.plan.month_start
+    drilled = {
+        one.event["agent_id"]
+        for one in found
+        if one.event["event_type"] == "stop_drill" and month_end - dt.timedelta(days=90) <= one.at < month_end
+    }
+    at_risk = {name for name, one in told.registry.agents.items() if one.risk.risk_class == "high"}
+    assert len(at_risk - drilled) == 1  # one is forgotten
+    (opened,) = (one for one in found if one.event["event_type"] == "incident_opened")
+    (closed,) = (one for one in found if one.event["event_type"] == "incident_closed")
+    during = [r for r in told.of(str(opened.event["agent_id"])) if opened.at <= r["occurred_at"] < closed.at]
+    assert during == []

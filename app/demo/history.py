@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from app.demo.days import Days, of_last_month
@@ -36,15 +36,18 @@ Progress = Callable[[int, int, int], None]
 """Called with the days done, the days there are, and the events so far."""
 
 
-def tell(workspace: Workspace, plan: Plan, days: Days, progress: Progress) -> Told:
+def tell(
+    workspace: Workspace, plan: Plan, days: Days, assured: Sequence[Happening], progress: Progress
+) -> Told:
     """Write the whole history, or what is missing of it, and return what it holds.
 
-    Raises WriterError when the log cannot be written; the same call goes on afterwards.
+    ``assured`` is what was recorded beside the runs, in order. Raises WriterError when the log cannot be
+    written; the same call goes on afterwards.
     """
     known = event_ids(workspace, recorded_via=RECORDED_VIA)
     spent: dict[str, int] = defaultdict(int)
     runs = events = 0
-    pending: list[Happening] = []
+    pending: list[Happening] = list(assured)
     with LogWriter(workspace, recorded_via=RECORDED_VIA, is_demo=True, process_name="demo history") as writer:
         batch = _Batch(writer, known)
         for number, day in enumerate(plan.days, start=1):

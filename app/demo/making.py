@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.demo import habits, live, state
+from app.demo.assured import happenings
 from app.demo.cast import Cast
 from app.demo.days import Days, Wallet, spend_by_wallet
 from app.demo.history import tell
@@ -91,6 +92,7 @@ def tell_history(workspace: Workspace, made: State, progress: Progress) -> State
         workspace,
         made.plan,
         days,
+        happenings(made.plan, registry, cast),
         lambda done, of, events: progress(f"{events:,} events", done, of),
     )
     spent = spend_by_wallet(told.spent, registry)

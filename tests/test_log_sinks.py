@@ -93,7 +93,6 @@ def test_a_remote_that_does_not_take_it_is_an_error(workspace: Workspace, tmp_pa
 
 @contextmanager
 def object_store(monkeypatch: pytest.MonkeyPatch, **conditions: bool) -> Iterator[ObjectStore]:
-    pytest.importorskip("boto3", reason="the extra s3 is not installed")
     store = ObjectStore(**conditions)
     with served(store) as port:
         for name, said in {
@@ -198,7 +197,6 @@ def test_a_place_that_is_none_is_named(workspace: Workspace, place: str) -> None
 
 @pytest.fixture
 def authority(tmp_path: Path, need_tool: Callable[..., str]) -> TimestampAuthority:
-    pytest.importorskip("rfc3161_client", reason="the extra timestamp is not installed")
     (tmp_path / "tsa").mkdir()
     return TimestampAuthority(tmp_path / "tsa", need_tool("openssl"))
 

@@ -167,7 +167,6 @@ def test_passages_keep_their_heading_and_are_never_too_long(tmp_path: Path) -> N
 
 
 def test_a_pdf_is_read_page_by_page(tmp_path: Path) -> None:
-    pytest.importorskip("pypdf", reason="pypdf is not installed yet")
     file = tmp_path / "terms.pdf"
     file.write_bytes(pdf_with("Refunds within 30 days", "Delivery in three days"))
     reading = read(file)
@@ -190,7 +189,6 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 def test_hostile_documents_are_reported_and_harm_nothing(
     workspace: Workspace, documents: Path, fleetbook: Command
 ) -> None:
-    pytest.importorskip("pypdf", reason="pypdf is not installed yet")
     company(workspace, *DECLARED).close()
     handbook = documents / "handbook"
     for name, (content, _) in HOSTILE.items():

@@ -15,8 +15,6 @@ from runner.control.plane import Control
 from tests.conftest import ROOT
 from tests.runner_company import Command, company, events, fleetbook, play, resume
 
-pytest.importorskip("mcp", reason="the extra mcp is not installed")
-
 __all__ = ["fleetbook"]
 
 SERVER = f"""\

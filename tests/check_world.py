@@ -252,6 +252,7 @@ def _assured(story: Story) -> None:
         "erasure_answered", at("10-09 08:00"), request_id="er-1", person_id="helena", reason="Texts are gone."
     )
     export(story, "elsewhere", "10-01", 0)
+    export(story, "openai", "10-02", 1)
     for writer in ("w-dead",):
         story.tell(
             "log_recovered", at("10-03 08:00"), recovered_writer_id=writer, reason="It died.", torn_bytes=3,

@@ -12,15 +12,20 @@ import pytest
 
 from app.checks.catalogue import catalogue
 from app.checks.decide import Check, Evidence, Found, decide
+from app.checks.due import check_due
 from app.checks.integrity import CHECKS, inspect_log
 from app.checks.monthly import Monthly, check_month, month_end
 from app.checks.parameters import FILE_NAME, own_parameters
 from app.errors import CheckError
 from ingest.contract import new_event_id
 from ingest.log.writer import LogWriter
+from ingest.reader import rows_where
 from ingest.workspace import Workspace
 from tests import check_seeds as seeds
 from tests import check_world as world
+from tests.runner_company import Command, fleetbook
+
+__all__ = ["fleetbook"]
 
 SEED = re.compile(r"seed-[a-z]+-\d\d")
 
@@ -143,3 +148,69 @@ def test_a_threshold_that_is_none_is_refused(tmp_path: Path) -> None:
         (workspace.root / FILE_NAME).write_text(wrong, encoding="utf-8")
         with pytest.raises(CheckError, match="Thresholds not read"):
             own_parameters(workspace)
+
+
+@pytest.fixture
+def copied(clean: tuple[Workspace, Monthly], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of the clean company that a test may write to; its tables are there already."""
+    workspace = Workspace.open(Path(shutil.copytree(clean[0].root, tmp_path / "copy", symlinks=True)))
+    monkeypatch.setenv("FLEETBOOK_HOME", str(workspace.root))
+    monkeypatch.delenv("FLEETBOOK_CONTROL_URL", raising=False)
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("part", "run_count", "inventory"),
+    [
+        (("--agent", "payer"), 20, 1),
+        (("--agent", "scanner"), 1, 1),
+        (("--team", "support"), 21, 3),
+        (("--risk", "high"), 21, 2),
+        (("--risk", "minimal"), 0, 1),
+    ],
+)
+def test_a_part_of_the_company_is_looked_at_alone(
+    copied: Workspace, fleetbook: Command, part: tuple[str, str], run_count: int, inventory: int
+) -> None:
+    code, out, error = fleetbook("check", "--month", "2026-10", *part)
+    rows = {
+        line.split()[0]: line.split() for line in out.splitlines() if re.match(r"[A-Z]+-\d\d +[A-Z_]+ ", line)
+    }
+    assert (rows["REC-01"][3], rows["GOV-01"][3]) == (str(run_count), str(inventory)), error
+    assert rows["REC-01"][1] == ("PASS" if run_count else "NO_DATA")
+    assert f"Check of 2026-10 for {part[1]}" in out
+    assert (rows["HITL-01"][1] == "NO_DATA") == (part[1] == "minimal")
+    # The incident is of `notes`: a critical check that looked at nothing of the part is not green.
+    assert (rows["INC-01"][1], code) == (
+        ("NO_DATA", 1) if inventory < 3 and part[1] != "minimal" else ("PASS", code)
+    )
+    assert not (copied.root / "checks").exists()  # only the whole is kept
+
+
+def test_what_fits_no_agent_is_refused_and_the_clean_company_ends_with_0(
+    copied: Workspace, fleetbook: Command
+) -> None:
+    code, _, error = fleetbook("check", "--month", "2026-10", "--agent", "nobody")
+    assert (code, "no agent fits" in error) == (2, True)
+    code, out, error = fleetbook("check", "--month", "2026-10")
+    assert (code, "43 PASS" in out) == (0, True), error
+    assert "0 cases are about this month" in out
+    assert (copied.root / "checks" / "2026-10" / "pack" / "report.pdf").is_file()
+    shutil.rmtree(copied.lake_dir)
+    copied.lake_dir.mkdir()
+    code, _, error = fleetbook("check", "--month", "2026-10")
+    assert code == 2
+
+
+def test_an_answer_that_comes_by_itself_is_kept_and_told_once(copied: Workspace) -> None:
+    for _ in range(2):
+        monthly, pack = check_due(copied, world.MONTH, say=lambda text: None)
+    assert monthly.answer.exit_code == 0
+    assert pack.place == copied.root / "checks" / "2026-10" / "pack"
+    columns = ["event_type", "notice_kind", "reason"]
+    told = [
+        row["reason"]
+        for table in rows_where(copied, columns, "event_type", "notice_raised")
+        for row in table.to_pylist()
+    ]
+    assert told == ["The check of 2026-10 is done: nothing to see to"]

@@ -89,12 +89,12 @@ def read_pack(place: Path) -> Pack:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckError(
             f"No pack in {place}: {type(error).__name__}: {error}. "
-            "Make it with `fleetbook check --month <month> --pack`."
+            "Make it with `fleetbook check --month <month>`."
         ) from error
     if found:
         raise PackRefused(
             f"The pack in {place} is not what was made: {' '.join(found[:5])} "
-            "Make it again with `fleetbook check --month <month> --pack` and look for who changed it."
+            "Make it again with `fleetbook check --month <month>` and look for who changed it."
         )
     sha256 = pack_verify.digest(place / MANIFEST_NAME)
     return Pack(place=place, month=month, content_sha256=sha256, file_count=count)

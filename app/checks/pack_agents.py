@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
 from app.checks.results import Answer
+from app.checks.stored import Proof
 
 Row = Mapping[str, object]
 Standing: TypeAlias = Literal["found", "waived", "clear"]
 
 
-def agent_page(row: Row, answer: Answer, reviewers: Mapping[str, Standing]) -> dict[str, object]:
-    """What the report says of one agent; ``row`` is its line of the agents' table.
+@dataclass(frozen=True, kw_only=True)
+class Reviewer:
+    """Who decided about an agent in the month: how checks find them, and planted errors got and caught."""
 
-    ``reviewers`` are those who decided about it in the month, and how checks find them.
+    standing: Standing
+    planted: int
+    caught: int
+
+
+def proof(row: Row, answer: Answer, reviewers: Mapping[str, Reviewer]) -> tuple[Proof, ...]:
+    """Whether human oversight of an agent is configured, used, obeyed and alive.
+
+    ``row`` is the agent's line of the agents' table, ``reviewers`` who decided about it in the month.
     """
+    return (_configured(row), _used(row), _obeyed(row, answer), _alive(row, reviewers))
+
+
+def agent_page(row: Row, answer: Answer, reviewers: Mapping[str, Reviewer]) -> dict[str, object]:
+    """What the report says of one agent; the arguments are those of :func:`proof`."""
     runs = _count(row, "runs")
     about = [
         str(row["agent_id"]),
@@ -29,11 +45,11 @@ def agent_page(row: Row, answer: Answer, reviewers: Mapping[str, Standing]) -> d
         "name": str(row["agent_name"] or row["agent_id"]),
         "about": " · ".join(about),
         "purpose": str(row["purpose"] or "No purpose is declared."),
-        "parts": [_configured(row), _used(row), _obeyed(row, answer), _alive(row, reviewers)],
+        "parts": [asdict(part) for part in proof(row, answer, reviewers)],
     }
 
 
-def _configured(row: Row) -> dict[str, object]:
+def _configured(row: Row) -> Proof:
     tools, ruled = _count(row, "consequential_tools"), _count(row, "ruled_tools")
     bare = tools - ruled
     if not _count(row, "runs"):
@@ -52,7 +68,7 @@ def _configured(row: Row) -> dict[str, object]:
     return _part("Configured", word, sentence, figures)
 
 
-def _used(row: Row) -> dict[str, object]:
+def _used(row: Row) -> Proof:
     calls, asked = _count(row, "consequential_calls"), _count(row, "asked_calls")
     missing = _count(row, "hitl_02_violations")
     if not calls:
@@ -82,7 +98,7 @@ _OBEYED = {
 }
 
 
-def _obeyed(row: Row, answer: Answer) -> dict[str, object]:
+def _obeyed(row: Row, answer: Answer) -> Proof:
     known = {result.check_id for result in answer.results}
     figures, population, violations = [], 0, 0
     for check_id, words in _OBEYED.items():
@@ -109,7 +125,7 @@ def _obeyed(row: Row, answer: Answer) -> dict[str, object]:
     return _part("Obeyed", word, sentence, figures)
 
 
-def _alive(row: Row, reviewers: Mapping[str, Standing]) -> dict[str, object]:
+def _alive(row: Row, reviewers: Mapping[str, Reviewer]) -> Proof:
     decided, timed = _count(row, "decided"), _count(row, "timed")
     if not decided:
         return _part("Alive", "NO DATA", "Nobody decided anything in the month.", [])
@@ -122,8 +138,8 @@ def _alive(row: Row, reviewers: Mapping[str, Standing]) -> dict[str, object]:
         ["Decided in less than 2 s", _share(_count(row, "under_2s"), timed)],
         ["Requests that expired", f"{_count(row, 'expired'):,}"],
     ]
-    found = ", ".join(sorted(person for person, standing in reviewers.items() if standing == "found"))
-    waived = ", ".join(sorted(person for person, standing in reviewers.items() if standing == "waived"))
+    found = ", ".join(sorted(person for person, one in reviewers.items() if one.standing == "found"))
+    waived = ", ".join(sorted(person for person, one in reviewers.items() if one.standing == "waived"))
     if found:
         word, sentence = "FAIL", f"Checks of reviewers (HITL-05, 06, 10, 12) find something about {found}."
     elif waived:
@@ -133,12 +149,19 @@ def _alive(row: Row, reviewers: Mapping[str, Standing]) -> dict[str, object]:
         )
     else:
         word, sentence = "PASS", "Checks of reviewers (HITL-05, 06, 10, 12) find nothing about who decided."
+    planted, caught = (
+        sum(getattr(one, name) for one in reviewers.values()) for name in ("planted", "caught")
+    )
     figures.append(["People who decided", f"{len(reviewers):,}"])
+    figures.append(
+        ["Planted errors that these caught", _share(caught, planted) if planted else "none was put to them"]
+    )
     return _part("Alive", word, sentence, figures)
 
 
-def _part(title: str, word: str, sentence: str, figures: list[list[str]]) -> dict[str, object]:
-    return {"title": title, "word": word, "sentence": sentence, "figures": figures}
+def _part(title: str, word: str, sentence: str, figures: list[list[str]]) -> Proof:
+    told = tuple((name, figure) for name, figure in figures)
+    return Proof(title=title, word=word, sentence=sentence, figures=told)
 
 
 def _count(row: Row, name: str) -> int:

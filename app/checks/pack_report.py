@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from app.checks.pack_agents import Standing, agent_page
+from app.checks.pack_agents import Reviewer, Standing, agent_page, proof
 from app.checks.pack_tables import Due, Tables
 from app.checks.results import STATUSES, Answer, Result, Status
 from app.checks.stored import GridRow
@@ -59,7 +59,7 @@ def families_of(answer: Answer) -> tuple[str, ...]:
 
 
 def grid(answer: Answer, tables: Tables) -> tuple[GridRow, ...]:
-    """Per agent at risk a word for each family of checks that was asked."""
+    """Per agent at risk a word for each family of checks that was asked, and the proof of human oversight."""
     by_id = {result.check_id: result for result in answer.results}
     seen = _seen(tables, by_id)
     return tuple(
@@ -70,6 +70,7 @@ def grid(answer: Answer, tables: Tables) -> tuple[GridRow, ...]:
             words=tuple(
                 _family_word(name, str(agent["agent_id"]), by_id, seen) for name in families_of(answer)
             ),
+            oversight=proof(agent, answer, _reviewers(tables, str(agent["agent_id"]))),
         )
         for agent in tables.agents.iter_rows(named=True)
     )
@@ -87,7 +88,7 @@ def _seen(tables: Tables, by_id: Mapping[str, Result]) -> dict[tuple[str, str], 
         for check_id in [one for one in _REVIEWER_CHECKS if one in by_id]:
             people = _reviewers(tables, agent_id, (check_id,))
             bad: Standing = "waived" if by_id[check_id].status == "WAIVED" else "found"
-            seen[agent_id, check_id] = (len(people), list(people.values()).count(bad))
+            seen[agent_id, check_id] = (len(people), sum(one.standing == bad for one in people.values()))
     return seen
 
 
@@ -186,14 +187,19 @@ def pdf(told: Mapping[str, object], month: dt.date) -> bytes:
 
 def _reviewers(
     tables: Tables, agent_id: str, checks: tuple[str, ...] = _REVIEWER_CHECKS
-) -> dict[str, Standing]:
+) -> dict[str, Reviewer]:
     """Who decided about the agent, and how they stand in ``checks``."""
     about = tables.findings.filter(pl.col("check_id").is_in(checks))
     waived = set(about.filter("is_waived")["person_id"].to_list())
     found = set(about.filter(~pl.col("is_waived"))["person_id"].to_list())
     own = tables.approvals.filter((pl.col("agent_id") == agent_id) & pl.col("decision").is_not_null())
+    planted = {row["person_id"]: row for row in tables.planted.iter_rows(named=True)}
     return {
-        person: "found" if person in found else "waived" if person in waived else "clear"
+        person: Reviewer(
+            standing="found" if person in found else "waived" if person in waived else "clear",
+            planted=planted.get(person, {}).get("planted", 0),
+            caught=planted.get(person, {}).get("caught", 0),
+        )
         for person in own["decided_by"].drop_nulls().unique().sort()
     }
 

@@ -61,13 +61,17 @@ class Due:
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """The frames of a pack; ``meanings`` says of each column of ``findings`` what it holds."""
+    """The frames of a pack; ``meanings`` says of each column of ``findings`` what it holds.
+
+    ``planted`` is one row per reviewer who got planted errors: person_id, planted, caught.
+    """
 
     findings: pl.DataFrame
     counts: pl.DataFrame
     agents: pl.DataFrame
     approvals: pl.DataFrame
     calls: pl.DataFrame
+    planted: pl.DataFrame
     meanings: Mapping[str, str]
 
 
@@ -95,8 +99,14 @@ def read_tables(
         agents=agents,
         approvals=_sorted(approvals.filter(pl.col("agent_id").is_in(ids)).drop("is_demo")),
         calls=_sorted(calls.filter(pl.col("agent_id").is_in(ids)).drop("is_demo")),
+        planted=_planted(scoped.table("fct_assurance", is_demo=is_demo, first_date=first, last_date=last)),
         meanings=_FINDING,
     )
+
+
+def _planted(assured: pl.DataFrame) -> pl.DataFrame:
+    cases = assured.filter(pl.col("event_type") == "seeded_case_recorded").group_by("person_id")
+    return cases.agg(pl.len().alias("planted"), pl.col("is_good").sum().alias("caught")).sort("person_id")
 
 
 def _findings(

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from app.checks.results import Answer, Result
 from app.errors import CheckError
@@ -22,13 +23,25 @@ PACK_NAME = "pack"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Proof:
+    """One of the four questions about human oversight of an agent: the word, why, and figures by name."""
+
+    title: str
+    word: str
+    sentence: str
+    figures: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class GridRow:
-    """One agent at risk and a word for each family of checks, in the order in which they were asked."""
+    """One agent at risk, a word for each family of checks in the order in which they were asked, and the
+    proof of human oversight: configured, used, obeyed, alive."""
 
     agent_id: str
     agent_name: str
     team_id: str | None
     words: tuple[str, ...]
+    oversight: tuple[Proof, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +110,7 @@ def load(workspace: Workspace, month: dt.date) -> Stored | None:
             late_events=told["late_events"],
             is_demo=told["is_demo"],
         )
-        grid = tuple(GridRow(**{**row, "words": tuple(row["words"])}) for row in told["grid"])
+        grid = tuple(_grid_row(row) for row in told["grid"])
         return Stored(
             answer=answer,
             checked_at=dt.datetime.fromisoformat(told["checked_at"]),
@@ -109,6 +122,14 @@ def load(workspace: Workspace, month: dt.date) -> Stored | None:
             f"Answer unreadable: {file} is no answer of a check ({type(error).__name__}: {error}). "
             f"Run `fleetbook check --month {month_text(month)}` again."
         ) from error
+
+
+def _grid_row(told: Mapping[str, Any]) -> GridRow:
+    oversight = tuple(
+        Proof(**{**one, "figures": tuple((name, figure) for name, figure in one["figures"])})
+        for one in told.get("oversight", ())
+    )
+    return GridRow(**{**told, "words": tuple(told["words"]), "oversight": oversight})
 
 
 def stored_months(workspace: Workspace) -> list[dt.date]:

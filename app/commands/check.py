@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add the group ``check`` to the command line."""
     group = typer.Typer(help="The monthly check: 43 questions to the log, and what it answers.")
     group.callback(invoke_without_command=True)(check)
+    group.command("due")(due)
     app.add_typer(group, name="check")
 
 
@@ -89,6 +90,33 @@ def check(
             made = make_pack(control, asked, pack)
         console.print(f"{len(opened)} cases are about this month: `fleetbook cases`.", markup=False)
         console.print(f"Evidence pack {made.place}, manifest {made.content_sha256}.", markup=False)
+    raise typer.Exit(monthly.answer.exit_code)
+
+
+def due() -> None:
+    """Check the last month when it is due: from the first working day after it, unless it has an answer.
+
+    Saturdays, Sundays and company.holidays of registry.yaml are no working days. People are told once.
+    `fleetbook up` asks every hour. Ends with 0 when nothing is due, else as `fleetbook check`.
+    """
+    import datetime as dt
+
+    from rich.console import Console
+
+    from app.checks.due import check_due, due_month
+    from app.checks.monthly import Part
+    from ingest.workspace import Workspace, home
+    from runner.control.plane import Control
+
+    console = Console(highlight=False)
+    workspace = Workspace.open(home())
+    with Control(workspace, process_name="fleetbook check due") as control:
+        month = due_month(control, dt.datetime.now(dt.UTC))
+    if month is None:
+        return
+    monthly, made = check_due(workspace, month, say=lambda text: console.print(f"{text} …", markup=False))
+    _print(console, monthly, Part(), month)
+    console.print(f"Evidence pack {made.place}, manifest {made.content_sha256}.", markup=False)
     raise typer.Exit(monthly.answer.exit_code)
 
 

@@ -1,4 +1,4 @@
-"""``fleetbook up``: what a small company needs on one machine: pages, receiver, worker, builds.
+"""``fleetbook up``: what a small company needs on one machine: pages, receiver, worker, builds, checks.
 
 Each part is a command of its own in a process of its own. One that ends by itself is started again, later
 each time; one that cannot even start ends them all, because its reason is on the terminal and stays.
@@ -25,6 +25,7 @@ _ROOT = Path(__file__).resolve().parents[2]  # where `python -m app.cli` finds t
 LOOK_SECONDS = 0.5
 START_SECONDS = 30.0  # what ends sooner the first time has not started: a taken port, an unreadable file
 LONGEST_WAIT_SECONDS = 60.0
+CHECK_SECONDS = 3600.0
 STOP_SECONDS = 40.0  # a worker gives its runs 30 seconds to end or park
 
 
@@ -61,8 +62,9 @@ def up(
     receiver: Annotated[bool, typer.Option(help="Take in spans of agents built elsewhere.")] = True,
     worker: Annotated[bool, typer.Option(help="Play queued and decided runs.")] = True,
     build_minutes: Annotated[int, typer.Option(min=0, help="Minutes between builds; 0 for none.")] = 15,
+    check: Annotated[bool, typer.Option(help="Check each month when it is over, on a working day.")] = True,
 ) -> None:
-    """Start pages, OTLP receiver, worker and regular builds on this machine, until Ctrl-C."""
+    """Start pages, OTLP receiver, worker, builds and the monthly check on this machine, until Ctrl-C."""
     root = str(Workspace.open(home()).root.resolve())
     parts = [Part(name="pages", words=("serve", "--port", str(port)))]
     if receiver:
@@ -73,6 +75,8 @@ def up(
         parts.append(Part(name="build", words=("build",), every=60.0 * build_minutes))
         # Looks once on each day of the company; asked every hour, because a machine sleeps at night.
         parts.append(Part(name="risk", words=("risk", "--once-a-day"), every=3600.0))
+    if check:
+        parts.append(Part(name="check", words=("check", "due"), every=CHECK_SECONDS))
     with interruptible():
         try:
             while True:

@@ -38,7 +38,7 @@ def render() -> None:
         last = (page.now.date().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
         nothing(
             "No month was checked yet. The answer, its findings and the evidence pack appear here.",
-            f"check --month {last} --pack",
+            f"check --month {last}",
         )
     named = {f"{one:%Y-%m}": f"{one:%B %Y}" for one in offered}
     chosen = controls.one_of_many("Month", "month", named)
@@ -46,7 +46,7 @@ def render() -> None:
         page.desk, page.person.person_id, dt.date.fromisoformat(f"{chosen}-01"), page.scope.team_ids
     )
     if month is None:
-        nothing("This month was not checked.", f"check --month {chosen} --pack")
+        nothing("This month was not checked.", f"check --month {chosen}")
     _answer(page, month)
     _to_see_to(page, month)
     _grid(month)
@@ -163,6 +163,20 @@ def _grid(month: Month) -> None:
         "INT integrity · REC recording · HITL human oversight · GOV governance · INC incidents · "
         "RET retention · ACC access · META the check itself"
     )
+    _oversight(month)
+
+
+def _oversight(month: Month) -> None:
+    """Per agent at risk: is human oversight configured, used, obeyed and alive? With its figures."""
+    for row in month.grid:
+        words = " ".join(f"{part.title} {_word(part.word)}" for part in row.oversight)
+        with st.expander(f"Human oversight of {md_escape(row.agent_name)}: {words}"):
+            for part, column in zip(row.oversight, st.columns(max(len(row.oversight), 1)), strict=False):
+                with column:
+                    st.markdown(f"**{part.title}** {_word(part.word)}")
+                    st.caption(md_escape(part.sentence))
+                    lines = [f"{md_escape(name)}: **{md_escape(figure)}**" for name, figure in part.figures]
+                    st.markdown("  \n".join(lines))
 
 
 def _word(word: str) -> str:

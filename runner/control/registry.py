@@ -41,10 +41,11 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*:.+$")]
 
 
 class Company(Declared):
-    """The company and the time zone in which wallet windows and run dates are cut."""
+    """The company, the time zone in which wallet windows and run dates are cut, and days without work."""
 
     name: str
     time_zone: TimeZone = "UTC"
+    holidays: tuple[dt.date, ...] = ()
 
 
 class Role(Declared):

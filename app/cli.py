@@ -25,7 +25,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Agents built elsewhere": ("imports", "adopt", "otlp"),
     "Numbers and pages": ("build", "shell", "prices", "usage", "exports", "serve", "up"),
     "Upkeep": ("doctor", "backup", "metrics"),
-    "Assurance": ("review", "check", "risk", "assure", "sign", "waive", "cases", "content", "log"),
+    "Assurance": ("review", "check", "binder", "risk", "assure", "sign", "waive", "cases", "content", "log"),
 }
 
 PRODUCT_ERRORS = (IngestError, RunnerError, AppError)

@@ -260,6 +260,7 @@ COLUMNS: tuple[Field, ...] = (
     _int("new_finding_count", "Findings that were not there before."),
     _int("unread_text_count", "Texts that should have been read and could not be: erased, or encrypted with a key that is not at hand."),
     _text("grant_id", "One grant of content to a person, for a time."),
+    _text("requirement_id", "Requirement of the EU AI Act binder, for example 26-7, see docs/compliance.md."),
     # assurance
     _text("incident_id", "One incident, from the moment it was identified until the agent was released again."),
     _text("incident_class", "Which clock of EU AI Act Article 73 runs: widespread 2 days, death 10 days, serious 15 days, other none.", INCIDENT_CLASSES),

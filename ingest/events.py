@@ -119,6 +119,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("case_noted", "compliance", "A person wrote into a case, or gave it another owner.", ("case_id", "check_id", "actor_id", "reason"), ("case_evidence", "person_id")),
     _event("case_closed", "compliance", "A person closed a case, with a justification and what shows it.", ("case_id", "check_id", "actor_id", "reason"), ("case_evidence",)),
     _event("binder_made", "compliance", "The EU AI Act binder of a month was made: content_sha256 is of its manifest, row_count how many of its requirements have a gap.", ("check_month", "content_sha256", "row_count"), ("person_id",)),
+    _event("requirement_attested", "compliance", "A person states how a requirement of the binder is met that no check can answer, for a month, or from it on until expires_at.", ("requirement_id", "check_month", "person_id", "reason"), ("expires_at",)),
     _event("risk_found", "risk", "A check between months found something; told once for each finding.", ("finding_id", "risk_kind", "severity", "reason", "evidence_ids", "rule_version"), ("person_id", "tool_name", "text_places")),
     _event("risk_settled", "risk", "A person looked at a finding and says what it was.", ("finding_id", "person_id", "reason"), ("risk_kind",)),
     _event("risk_scanned", "risk", "The checks between months looked at runs; the payload says per check how many objects it looked at.", ("new_finding_count", "rule_version"), ("row_count", "unread_text_count", "reason")),

@@ -14,14 +14,19 @@ _MANIFEST = "manifest.json"
 _FILE = Path(__file__).resolve().parents[2] / "dbt_project" / "models" / "marts" / "_checks.yml"
 
 
-def known_check(check_id: str) -> str:
-    """The id as the catalogue writes it. Raises CheckError with the nearest ids for another one."""
+def check_ids() -> list[str]:
+    """The ids of the catalogue, in its order."""
     import yaml
 
+    models = yaml.safe_load(_FILE.read_text(encoding="utf-8"))["models"]
+    return [one["id"] for one in models[0]["config"]["meta"]["checks"]]
+
+
+def known_check(check_id: str) -> str:
+    """The id as the catalogue writes it. Raises CheckError with the nearest ids for another one."""
     from runner.control.declared import nearest
 
-    models = yaml.safe_load(_FILE.read_text(encoding="utf-8"))["models"]
-    ids = [one["id"] for one in models[0]["config"]["meta"]["checks"]]
+    ids = check_ids()
     asked = check_id.strip().upper()
     if asked in ids:
         return asked

@@ -166,15 +166,18 @@ def report_json(answer: Answer, tables: Tables, beside: Beside) -> dict[str, obj
     }
 
 
-def pdf(told: Mapping[str, object], month: dt.date) -> bytes:
-    """The report as a tagged PDF/A-3b whose date is the end of the month: the same bytes every time."""
+def pdf(told: Mapping[str, object], month: dt.date, template: Path = TEMPLATE) -> bytes:
+    """The report as a tagged PDF/A-3b whose date is the end of the month: the same bytes every time.
+
+    ``template`` reads ``told`` from ``sys.inputs.report``.
+    """
     import typst
 
     end = dt.datetime.combine(last_day(month), dt.time(), dt.UTC)
     made = typst.compile(
-        str(TEMPLATE),
+        str(template),
         format="pdf",
-        root=str(TEMPLATE.parent),
+        root=str(template.parent),
         ignore_system_fonts=True,
         sys_inputs={"report": json.dumps(with_glyphs(told), ensure_ascii=False)},
         pdf_standards=["a-3b"],

@@ -19,6 +19,7 @@ from runner.errors import AssuranceRefused, NotFound
 if TYPE_CHECKING:
     from runner.control.core import Core
 
+_STATED_DAYS = 366
 _RECORDERS: tuple[Action, ...] = ("sign_report", "apply_registry")
 
 
@@ -168,6 +169,37 @@ def attest_absence(control: Core, check_id: str, check_month: str, by: str, reas
         "reason": _said(reason, f"{check_id} in {check_month}"),
     }
     return _tell(control, "absence_attested", by, columns)
+
+
+def attest_requirement(
+    control: Core,
+    requirement_id: str,
+    check_month: str,
+    by: str,
+    reason: str,
+    *,
+    until: dt.date | None = None,
+) -> str:
+    """A person states how a requirement of the binder is met in a month, or from it on through ``until``.
+
+    Returns the event's id. Raises AssuranceRefused without a reason or for more than a year, AccessRefused.
+    """
+    about = f"requirement {requirement_id}"
+    expires_at = None
+    if until is not None:
+        expires_at = dt.datetime.combine(until + dt.timedelta(days=1), dt.time(), dt.UTC)
+        now = control.store.clock()
+        if not now < expires_at <= now + dt.timedelta(days=_STATED_DAYS):
+            problem = f"{until} is past or more than a year ahead"
+            raise AssuranceRefused(about, problem, "Name a day within the next year with --until.")
+    columns: dict[str, Value] = {
+        "requirement_id": requirement_id,
+        "check_month": check_month,
+        "person_id": by,
+        "reason": _said(reason, about),
+        "expires_at": expires_at,
+    }
+    return _tell(control, "requirement_attested", by, columns)
 
 
 def _tell(

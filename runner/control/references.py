@@ -116,3 +116,5 @@ def _around_agents(registry: Registry) -> Iterator[Broken]:
         for place in alert.notify:
             yield from _missing((*here, "notify"), "notifications", place, dict.fromkeys(places))
     yield from _twice(("alerts",), "alert", [alert.id for alert in registry.alerts])
+    for part, owner in registry.oversight.ai_act.owners.items():
+        yield from _missing(("oversight", "ai_act", "owners", part), "people", owner, registry.people)

@@ -145,6 +145,26 @@ class CaseDays(Declared):
     medium: Annotated[int, Field(ge=1, le=365)] = 30
 
 
+class AiAct(Declared):
+    """What the company takes as given in its EU AI Act binder: its part, the date it plans with, owners.
+
+    ``high_risk_from`` is the day from which the company holds the duties for high-risk systems to apply, with
+    where it has it from: without it the binder names the dates that are told and takes none for granted.
+    ``owners`` is who sees to a requirement (``26-7``), an article (``26``) or all others (``*``).
+    """
+
+    role: Literal["provider", "deployer", "both"] = "both"
+    high_risk_from: dt.date | None = None
+    high_risk_from_source: str = ""
+    owners: dict[str, Name] = Field(default={})
+
+    @model_validator(mode="after")
+    def _sourced(self) -> AiAct:
+        if self.high_risk_from is not None and not self.high_risk_from_source.strip():
+            raise ValueError("high_risk_from needs high_risk_from_source: where the date is from")
+        return self
+
+
 class Oversight(Declared):
     """Rules of the company over agents and decisions."""
 
@@ -158,3 +178,4 @@ class Oversight(Declared):
     # A month counts as signed after so many different people signed its evidence pack.
     signatures_needed: Annotated[int, Field(ge=1, le=2)] = 1
     case_days: CaseDays = CaseDays()
+    ai_act: AiAct = AiAct()

@@ -217,3 +217,47 @@ def test_arguments_and_results_of_coding_agents_are_texts() -> None:
     record = codex("codex.tool_result", 1, tool_name="shell", arguments="rm x", output="gone", success="true")
     structure = apart(record).structure["attributes"]
     assert (structure["arguments"], structure["output"], structure["tool_name"]) == (None, None, "shell")
+
+
+def test_raw_requests_and_answers_of_litellm_are_texts_and_their_counts_are_not() -> None:
+    told = {
+        "llm.openai.choices": "[{'content': 'yes'}]",
+        "llm.openai.messages": "[]",
+        "llm.openai.model": "x",
+    }
+    counts = {"llm.token_count.prompt": 3, "llm.cost.completion": 0.5}
+    structure = apart(span(1, told | counts)).structure["attributes"]
+    assert (
+        structure
+        == {"llm.openai.choices": None, "llm.openai.messages": None, "llm.openai.model": "x"} | counts
+    )
+
+
+def test_what_claude_code_says_in_spans_and_in_logs_is_one_run() -> None:
+    """As version 2.1.330 sends it: every log stands in the span of the prompt and names the request."""
+    shared = {"session.id": "s1", "prompt.id": "p1"}
+    tracing = {"scope": {"name": "com.anthropic.claude_code.tracing"}}
+    usage = shared | {"model": "claude-opus-5-5", "input_tokens": 10, "output_tokens": 5, "request_id": "r1"}
+    called = shared | {"tool_use_id": "t1", "tool_name": "Bash"}
+    spans = (
+        span(1, shared | {"span.type": "interaction"}, name="claude_code.interaction", seconds=9, **tracing),
+        span(2, usage | {"span.type": "llm_request"}, parent=1, name="claude_code.llm_request", **tracing),
+        span(3, called | {"span.type": "tool"}, parent=1, name="claude_code.tool", at=2, **tracing),
+    )
+    logs = (
+        log("", usage | {"event.name": "api_request", "cost_usd": 0.25}, of=1, **CLAUDE),
+        log(
+            "", called | {"event.name": "tool_result", "success": "true", "request_id": "r1"}, of=1, **CLAUDE
+        ),
+    )
+    tables = said(*spans, *logs)
+    assert tables.turns["reported_cost_nano_usd"].to_pylist() == [250_000_000]
+    assert tables.tool_calls["tool_call_id"].to_pylist() == ["t1"]
+    alone = said(*({**one, "trace_id": "", "span_id": ""} for one in logs))
+    assert (alone.turns.num_rows, alone.tool_calls["tool_name"].to_pylist()) == (1, ["Bash"])
+
+
+def test_texts_that_claude_code_lets_out_leave_the_structure() -> None:
+    told = dict.fromkeys(("user_prompt", "full_command", "prompt_text", "response", "file_path"), "short")
+    structure = apart(span(1, told | {"tool_name": "Bash"})).structure["attributes"]
+    assert structure == {**dict.fromkeys(told), "tool_name": "Bash"}

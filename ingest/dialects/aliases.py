@@ -72,7 +72,7 @@ _PYDANTIC = "Pydantic AI"
 _ADK = "Google ADK (read in source)"
 _ANY_AGENT = "any-agent"
 _ANTHROPIC = "flat Anthropic names: LiteLLM, OpenLLMetry"
-_CLAUDE_CODE = "Claude Code spans and events, as Langfuse's tests and the product's documentation show them"
+_CLAUDE_CODE = "Claude Code spans and events: Langfuse's tests, the documentation, version 2.1.330"
 _CODEX = "Codex CLI log events (codex-rs/otel, read in source)"
 _GEMINI_CLI = "Gemini CLI log events (docs/cli/telemetry.md)"
 

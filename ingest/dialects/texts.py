@@ -5,6 +5,7 @@ Also says which attributes are content at all: the receiver keeps those apart fr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -51,6 +52,19 @@ _OTHER_CONTENT: frozenset[str] = frozenset(
         "url.query",
         "http.request.body",
         "http.response.body",
+        # Claude Code, where its settings let texts out
+        "user_prompt",
+        "prompt_text",
+        "user_system_prompt",
+        "system_prompt_preview",
+        "new_context",
+        "response",
+        "response.model_output",
+        "full_command",
+        "bash_command",
+        "file_path",
+        "tool_input",
+        "tool_output",
         "crew_agents",
         "crew_tasks",
         "crew_inputs",
@@ -69,6 +83,11 @@ _CONTENT_PREFIXES: tuple[str, ...] = (
     "embedding.embeddings.",
     "llm.tools.",
     "metadata.",
+)
+# LiteLLM puts members of the raw request and answer under ``llm.<provider>.``: of these the texts.
+_RAW_TEXT = re.compile(
+    r"llm\.(?!(?:token_count|cost|usage|request|response)\.)\w+\."
+    r"(?:messages|choices|prompt|input|output|content|contents|candidates|system|instructions|tools|functions)"
 )
 # Long, but structure: usage and settings that are read from them.
 STRUCTURE_NAMES: frozenset[str] = frozenset(
@@ -101,7 +120,9 @@ _CALL_TEXTS: tuple[TextName, ...] = ("arguments", "result")
 @lru_cache(maxsize=8192)
 def is_content(name: str) -> bool:
     """Whether an attribute of this ``name`` holds what people, models or tools wrote."""
-    return name in _CONTENT_NAMES or name.startswith(_CONTENT_PREFIXES)
+    if name in _CONTENT_NAMES or name.startswith(_CONTENT_PREFIXES):
+        return True
+    return _RAW_TEXT.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=8192)

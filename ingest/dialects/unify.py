@@ -68,15 +68,12 @@ def _place(span: MappedSpan) -> tuple[bool, int, str]:
 
 def _with_logs(found: dict[str, MappedSpan], logs: Sequence[MappedSpan]) -> list[MappedSpan]:
     """Fill the spans in ``found`` from their log records; returns the calls that only logs tell of."""
-    by_response = {
-        span.response_id: span.span_id
-        for span in found.values()
-        if span.kind == "turn" and span.response_id is not None
-    }
+    told = {mark: span.span_id for span in found.values() if (mark := _call_of(span))}
     has_turns = any(span.kind == "turn" for span in found.values())
     loose: dict[object, MappedSpan] = {}
     for log in logs:
-        span = found.get(log.span_id) or found.get(by_response.get(log.response_id or "", ""))
+        # What a log says of a call, by its id, counts before where it was said.
+        span = found.get(told.get(_call_of(log) or _answer_of(log), "")) or found.get(log.span_id)
         if span is not None and log.kind in (span.kind, "other"):
             found[span.span_id] = filled(span, log if log.kind != "other" else replace(log, texts={}))
         elif log.kind in ("turn", "tool_call") and not (span and has_turns and log.kind == "turn"):
@@ -84,6 +81,17 @@ def _with_logs(found: dict[str, MappedSpan], logs: Sequence[MappedSpan]) -> list
             key = call.span_id or _mark(call)
             loose[key] = filled(loose[key], call) if key in loose else call
     return list(loose.values())
+
+
+def _call_of(span: MappedSpan) -> tuple[str, str] | None:
+    """Which call ``span`` tells of: a turn by its response, a tool call by its id."""
+    mark = {"turn": span.response_id, "tool_call": span.tool_call_id}.get(span.kind)
+    return (span.kind, mark) if mark else None
+
+
+def _answer_of(log: MappedSpan) -> tuple[str, str]:
+    """The turn that a log record without a call of its own names."""
+    return ("turn", log.response_id or "") if log.kind == "other" else ("", "")
 
 
 def _messages(logs: Sequence[MappedSpan]) -> dict[str, dict[TextName, str]]:
@@ -98,7 +106,9 @@ def _messages(logs: Sequence[MappedSpan]) -> dict[str, dict[TextName, str]]:
 
 
 def _mark(log: MappedSpan) -> str:
-    return log.response_id or log.tool_call_id or f"{log.name}-{log.end_ns}-{log.tool_name}"
+    # A tool call may name the answer that asked for it: several calls and a turn share that id.
+    stated = log.tool_call_id if log.kind == "tool_call" else log.response_id
+    return stated or f"{log.name}-{log.end_ns}-{log.tool_name}"
 
 
 def _below(span: MappedSpan, log: MappedSpan) -> MappedSpan:

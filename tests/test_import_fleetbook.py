@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ingest.importers.intake import Intent, examine
 from ingest.workspace import Workspace
 from tests.imported import bring_in, columns, of_type, one, only_run, runs, texts, told, write_lines
 
@@ -190,3 +192,16 @@ def test_what_is_left_out_is_unknown_and_not_zero(workspace: Workspace, tmp_path
     counted = one(events, "run_counted")
     assert counted["unstated_counts"] == "tool_errors"
     assert not any(name.endswith(("_tokens", "_count", "_usd")) for name in counted)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_texts_are_read_as_windows_writes_them_too(encoding: str, is_packed: bool, tmp_path: Path) -> None:
+    lines = "\ufeff" * (encoding == "utf-16-be") + "".join(
+        f"{json.dumps(line(run_id=name), ensure_ascii=False)}\r\n" for name in ("r-1", "r-ä")
+    )
+    content = lines.encode(encoding)
+    path = tmp_path / "runs"
+    path.write_bytes(gzip.compress(content) if is_packed else content)
+    report = examine(Intent(format_name="auto", files=(path,)))
+    assert [(file.seen, file.quarantined) for file in report.files] == [(2, 0)]

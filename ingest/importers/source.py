@@ -68,14 +68,15 @@ class SourceFile:
             raise SourceError(f"Nothing imported: {self.title} is empty. Export or copy it again.")
         if magic == GZIP_MAGIC:
             # TextIOWrapper owns the GzipFile, which owns the raw file: closing the text closes all three.
-            return io.TextIOWrapper(_OwningGzip(raw), encoding="utf-8-sig")
+            encoding = _encoding(_unpacked_mark(raw))
+            return io.TextIOWrapper(_OwningGzip(raw), encoding=encoding)
         if self.title.endswith(".gz"):
             raw.close()
             raise SourceError(
                 f"Nothing imported: {self.title} is named .gz but is not gzip. "
                 "Rename it to .json, or compress it with gzip."
             )
-        return io.TextIOWrapper(raw, encoding="utf-8-sig")
+        return io.TextIOWrapper(raw, encoding=_encoding(magic))
 
     def document(self) -> Json:
         """The one JSON value of the document. Raises SourceError when it is no JSON or something follows."""
@@ -84,6 +85,20 @@ class SourceFile:
             value = reader.value()
             reader.finish()
             return value
+
+
+def _encoding(mark: bytes) -> str:
+    """UTF-16 where a text begins with its mark, as Windows shells write into a file; else UTF-8."""
+    return "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _unpacked_mark(raw: BinaryIO) -> bytes:
+    """The first two bytes of what is packed in ``raw``, which stays where it is; none when it is damaged."""
+    head = raw.peek(1 << 12) if isinstance(raw, io.BufferedReader) else b""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, 2)
+    except zlib.error:
+        return b""  # the reader says what is wrong
 
 
 def _open_file(path: Path) -> io.BufferedReader:

@@ -11,7 +11,13 @@ from typing import Any, Protocol
 import polars as pl
 
 from app.errors import ExportRefused
-from app.export.focus import focus_meanings, focus_rows, refuse_what_is_no_charge
+from app.export.focus import (
+    focus_meanings,
+    focus_rows,
+    focus_text_rows,
+    refuse_other_formats,
+    refuse_what_is_no_charge,
+)
 from app.export.formats import Format
 from app.export.manifest import Manifest
 from app.export.package import Export, Order, Rows, create, filter_text
@@ -76,6 +82,9 @@ def export_table(
     person may not export, QuestionError for a filter the table does not take.
     """
     asked = asked_table(scoped, mart, is_demo=is_demo, filters=filters, is_focus=is_focus)
+    if is_focus:
+        refuse_other_formats(format_)
+        asked = replace(asked, shape=focus_text_rows if format_ == "csv" else focus_rows)
     return export_rows(
         scoped, recorder, export_dir, asked, format_=format_, is_demo=is_demo, now=now, told=told
     )

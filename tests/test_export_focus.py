@@ -23,24 +23,26 @@ from tests.warehouse_world import LEAD, world
 # (m mandatory, r recommended, c conditional), whether nulls are allowed, data type.
 SPECIFICATION = """
 AvailabilityZone r null String|BilledCost m - Decimal|BillingAccountId m - String
-BillingAccountName m null String
-BillingAccountType c - String|BillingCurrency m - String|BillingPeriodEnd m - Time|BillingPeriodStart m - Time
-CapacityReservationId c null String|CapacityReservationStatus c null String|ChargeCategory m - String
-ChargeClass m null String|ChargeDescription m null String|ChargeFrequency r - String|ChargePeriodEnd m - Time
-ChargePeriodStart m - Time|CommitmentDiscountCategory c null String|CommitmentDiscountId c null String
-CommitmentDiscountName c null String|CommitmentDiscountQuantity c null Decimal
-CommitmentDiscountStatus c null String|CommitmentDiscountType c null String|CommitmentDiscountUnit c null String
+BillingAccountName m null String|BillingAccountType c - String|BillingCurrency m - String
+BillingPeriodEnd m - Time|BillingPeriodStart m - Time|CapacityReservationId c null String
+CapacityReservationStatus c null String|ChargeCategory m - String|ChargeClass m null String
+ChargeDescription m null String|ChargeFrequency r - String|ChargePeriodEnd m - Time
+ChargePeriodStart m - Time|CommitmentDiscountCategory c null String
+CommitmentDiscountId c null String|CommitmentDiscountName c null String
+CommitmentDiscountQuantity c null Decimal|CommitmentDiscountStatus c null String
+CommitmentDiscountType c null String|CommitmentDiscountUnit c null String
 ConsumedQuantity c null Decimal|ConsumedUnit c null String|ContractedCost m - Decimal
-ContractedUnitPrice c null Decimal|EffectiveCost m - Decimal|InvoiceId r null String|InvoiceIssuerName m - String
-ListCost m - Decimal|ListUnitPrice c null Decimal|PricingCategory c null String
-PricingCurrency c null String
+ContractedUnitPrice c null Decimal|EffectiveCost m - Decimal|InvoiceId r null String
+InvoiceIssuerName m - String|ListCost m - Decimal|ListUnitPrice c null Decimal
+PricingCategory c null String|PricingCurrency c null String
 PricingCurrencyContractedUnitPrice c null Decimal|PricingCurrencyEffectiveCost c null Decimal
 PricingCurrencyListUnitPrice c null Decimal|PricingQuantity m null Decimal|PricingUnit m null String
 ProviderName m - String|PublisherName m - String|RegionId c null String|RegionName c null String
-ResourceId c null String|ResourceName c null String|ResourceType c null String|ServiceCategory m - String
-ServiceName m - String|ServiceSubcategory r - String|SkuId c null String|SkuMeter c null String
-SkuPriceDetails c null JSON|SkuPriceId c null String|SubAccountId c null String|SubAccountName c null String
-SubAccountType c null String|Tags c null JSON
+ResourceId c null String|ResourceName c null String|ResourceType c null String
+ServiceCategory m - String|ServiceName m - String|ServiceSubcategory r - String|SkuId c null String
+SkuMeter c null String|SkuPriceDetails c null JSON|SkuPriceId c null String
+SubAccountId c null String|SubAccountName c null String|SubAccountType c null String
+Tags c null JSON
 """
 COLUMNS = {
     name: (level, nulls == "null", kind)

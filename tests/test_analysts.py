@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from app import exposures
 from app.cli import app
 from app.lineage import of_metric
+from app.views.home import TILES
+from tests.conftest import ROOT
 from tests.warehouse_world import World, world
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "analysts.md").read_text(encoding="utf-8")
@@ -110,3 +114,34 @@ def test_lineage_goes_from_events_to_the_questions_of_the_pages(built: World) ->
 def test_lineage_of_an_unknown_name_says_what_there_is(built: World) -> None:
     result = CliRunner().invoke(app, ["--workspace", str(built.workspace.root), "lineage", "luck"])
     assert result.exit_code != 0
+
+
+def test_the_exposures_are_made_from_the_pages() -> None:
+    assert exposures.main(["--check"]) == 0, "run `python -m app.exposures --write`"
+
+
+def test_what_a_page_asks_is_among_the_dependencies_of_its_exposure(built: World) -> None:
+    """Every question that a page's exposure names reads tables on which it depends, in dbt's words."""
+    manifest = json.loads((built.generation.path / "manifest.json").read_text(encoding="utf-8"))
+    metrics = built.warehouse.metrics()
+    pages = {one["name"]: one for one in manifest["exposures"].values()}
+    views = {path.stem for path in (ROOT / "app" / "views").glob("*.py")} - {"__init__"}
+    assert {f"page_{view}" for view in views} == {name for name in pages if name.startswith("page_")}
+    for name, page in pages.items():
+        known = {node.rpartition(".")[2] for node in page["depends_on"]["nodes"]}
+        for question in page["config"]["meta"]["questions"]:
+            assert exposures.tables_of(question, metrics) <= known, (name, question)
+        for metric in page["config"]["meta"]["metrics"]:
+            assert metrics[metric].fact in known, (name, metric)
+    home = set(pages["page_home"]["config"]["meta"]["metrics"])
+    assert set(TILES) <= home
+
+
+def test_lineage_goes_from_event_to_tile(built: World) -> None:
+    success = told(built, "lineage", "success_rate")
+    assert "run_ended" in success
+    assert "shown on      page_fleet, page_home" in success.replace("alerts, ", "")
+    finished = told(built, "lineage", "turn_finished")
+    assert "list_cost_nano_usd" in finished
+    assert "fct_turns" in finished
+    assert "page_spend" in finished

@@ -47,11 +47,14 @@ def shell(
 
 
 def lineage(
-    metric: Annotated[str, typer.Argument(help="Metric or table, for example success_rate.")],
+    metric: Annotated[str, typer.Argument(help="Metric, table or event type, for example success_rate.")],
 ) -> None:
-    """Where a number comes from: event types, the models on the way, its table, and who asks for it."""
+    """Where a number comes from and goes to: event types, models on the way, its table, pages and exports.
+
+    Of an event type: its columns, the tables that are made from it, and the pages and exports of these.
+    """
     from app.errors import WarehouseError
-    from app.lineage import of_metric
+    from app.lineage import of_event_type, of_metric
     from app.warehouse import Warehouse
     from ingest.workspace import Workspace, home
 
@@ -61,7 +64,7 @@ def lineage(
         raise WarehouseError(
             f"No lineage yet: {workspace.root} has no build. Run `fleetbook build` and ask again."
         )
-    typer.echo(str(of_metric(warehouse, metric)))
+    typer.echo(str(of_event_type(warehouse, metric) or of_metric(warehouse, metric)))
 
 
 def _converse(connection: duckdb.DuckDBPyConnection, csv: bool) -> None:

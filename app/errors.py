@@ -8,7 +8,11 @@ AppError
 │   └── BuildBusy       another build holds the lock
 ├── WarehouseError      a generation cannot be read
 │   └── QuestionError   a question was asked that does not exist, or with filters it does not take
+├── WorkbenchError      a query of a person could not be answered
+│   ├── QueryRefused    it is no single question over the tables, or not valid SQL
+│   └── QueryStopped    it took more time, memory or room than a query may take
 ├── ServeError          the pages could not be started
+├── SignInError         how people sign in is declared in a way that cannot be used
 ├── ReviewError         a review could not be made
 ├── CheckError          a monthly check, or its evidence pack, could not be made or read
 │   └── PackRefused     the pack is not what it was, or would overwrite something
@@ -72,6 +76,22 @@ class QuestionError(WarehouseError):
     """A question was asked that does not exist, or with filters it does not take."""
 
 
+class WorkbenchError(AppError):
+    """A query of a person could not be answered."""
+
+
+class QueryRefused(WorkbenchError):
+    """The query is no single question over the tables, or not valid SQL."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class QueryStopped(WorkbenchError):
+    """The query took more time, memory or room than a query may take; nothing of it is left."""
+
+    exit_code: ClassVar[int] = 1
+
+
 class ReviewError(AppError):
     """A review could not be made: a quarter, a rule or a decision that is not there."""
 
@@ -100,6 +120,10 @@ class ServeError(AppError):
 
 class BackupError(AppError):
     """A backup could not be made, read or restored."""
+
+
+class SignInError(AppError):
+    """How people sign in is declared in a way that cannot be used; nobody gets in."""
 
 
 class DemoError(AppError):

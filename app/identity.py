@@ -1,6 +1,7 @@
 """Who is looking, and at which workspace: the acting person and how far they see.
 
-On one's own machine the person is picked in the sidebar, without a password; the page says so.
+Where the workspace declares a sign-in, the provider says who it is. Else the person is picked in the sidebar,
+without a password, on one's own machine only; the page says so.
 Roles are looked up in the directory on every rerun, never remembered from an earlier one.
 """
 
@@ -10,13 +11,19 @@ import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from app.desk import Desk, Person
+from app.live.signing_in import Arrivals
+from app.sign_in import SignIn, read_sign_in
 from app.warehouse import Scope, Scoped, Warehouse
 from ingest.workspace import Workspace, home
 from runner.errors import NotFound
 
 LOCAL_SWITCH = "Local person switch without sign-in: anyone at this machine can choose any person."
+
+_OWN_NAMES = ("localhost", "127.0.0.1", "::1")
+_OF_A_PROXY = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
 
 # The order in which the switch offers roles: who looks at the whole fleet first.
 _ROLE_ORDER = ("platform_lead", "team_manager", "compliance_officer", "auditor", "analyst", "agent_user")
@@ -33,6 +40,13 @@ class Premises(NamedTuple):
         return Warehouse.current(self.workspace)
 
 
+class Door(NamedTuple):
+    """How people come in: ``sign_in`` is None where they are picked; ``arrivals`` are those seen so far."""
+
+    sign_in: SignIn | None
+    arrivals: Arrivals
+
+
 def home_folder() -> Path:
     """The workspace folder of this process, absolute."""
     return home().resolve()
@@ -42,6 +56,24 @@ def premises() -> Premises:
     """The workspace named by FLEETBOOK_HOME. Raises a product error when it cannot be used."""
     workspace = Workspace.open(home())
     return Premises(workspace=workspace, desk=Desk.open(workspace))
+
+
+def door() -> Door:
+    """How people come in, as the workspace says. Raises SignInError when what it says cannot be used."""
+    return Door(read_sign_in(Workspace.open(home()).root), Arrivals())
+
+
+def is_own_machine(ip_address: str | None, headers: Mapping[str, str]) -> bool:
+    """Whether a browser on this machine asks, not through a proxy; ``ip_address`` is None for this machine.
+
+    Only then may a person be picked: behind a proxy everybody seems to be on this machine. Without any
+    header no browser asks, but a program within this process.
+    """
+    told = {name.lower() for name in headers}
+    if not told:
+        return True
+    host = urlsplit(f"//{headers.get('Host', '')}").hostname
+    return ip_address is None and host in _OWN_NAMES and not told & _OF_A_PROXY
 
 
 def scope_of(person: Person) -> Scope:

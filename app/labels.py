@@ -48,6 +48,14 @@ def count(number: Number | None) -> str:
     return UNKNOWN if number is None else _signed(f"{int(number):,}")
 
 
+def number(told: Number | None) -> str:
+    """A number of unknown meaning: ten significant digits, separators from 10,000 on (a year has none)."""
+    if told is None:
+        return UNKNOWN
+    grouping = "," if abs(told) >= 10_000 else ""
+    return f"{told:{grouping}}" if isinstance(told, int) else f"{told:{grouping}.10g}"
+
+
 def money(amount_usd: Number | None) -> str:
     """US dollars: two decimals from 1 on, up to four significant digits below, no decimals for zero."""
     if amount_usd is None:

@@ -8,15 +8,25 @@ import sys
 from collections.abc import AsyncIterator
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.errors import PRODUCT_ERRORS
 from app.export import links
+from app.headers import SecurityHeaders, security_headers
+from app.sign_in import SignIn, read_sign_in
+from ingest.workspace import Workspace, home
 
+if TYPE_CHECKING:
+    from streamlit.runtime.secrets import SecretsValue
+
+_OWN_MACHINE = ["localhost", "127.0.0.1"]
 _ENTRY = Path(__file__).with_name("streamlit_app.py")
 
 # Imported before the first visitor, so that nobody waits for them and gc.freeze covers them.
@@ -64,13 +74,38 @@ async def _exported(request: Request) -> Response:
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
 
-app = st.App(_ENTRY, routes=[Route(links.PATH, _exported)], lifespan=_warm, on_script_error=_plain_sentence)
+def application(sign_in: SignIn | None) -> st.App:
+    """The pages; with ``sign_in`` people come in through its provider."""
+    index = Path(st.__file__).with_name("static") / "index.html"
+    return st.App(
+        _ENTRY,
+        routes=[Route(links.PATH, _exported)],
+        lifespan=_warm,
+        on_script_error=_plain_sentence,
+        middleware=[Middleware(SecurityHeaders, headers=security_headers(index))],
+        secrets={"auth": cast("SecretsValue", dict(sign_in.auth))} if sign_in else None,
+    )
+
+
+def settings(port: int, sign_in: SignIn | None) -> dict[str, object]:
+    """Streamlit's settings that depend on this start: bound to this machine, and the names it answers to."""
+    names = {"server.port": port, "server.address": "127.0.0.1"}
+    if sign_in is None:
+        return names
+    return names | {
+        "server.allowedHosts": [*_OWN_MACHINE, sign_in.host],
+        "browser.serverAddress": sign_in.host,  # the origin from which a browser may open the socket
+    }
 
 
 def main() -> None:
     """Serve on 127.0.0.1 at the port given as first argument, until interrupted."""
     port = int(sys.argv.pop(1))
-    app.run(config={"server.port": port, "server.address": "127.0.0.1"})
+    try:
+        sign_in = read_sign_in(Workspace.open(home()).root)
+    except PRODUCT_ERRORS as error:
+        sys.exit(str(error))
+    application(sign_in).run(config=settings(port, sign_in))
 
 
 if __name__ == "__main__":

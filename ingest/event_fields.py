@@ -51,6 +51,7 @@ RISK_KINDS = (
     "unregistered_agent", "configuration_drift",
 )  # fmt: skip
 REPORT_KINDS = ("usage", "cost", "invoice")
+QUERY_OUTCOMES = ("answered", "refused", "failed", "stopped")
 
 
 def _text(name: str, meaning: str, values: tuple[str, ...] = ()) -> Field:
@@ -239,9 +240,12 @@ COLUMNS: tuple[Field, ...] = (
     # access and exports
     _text("export_id", "One export."),
     _text("export_format", "csv, parquet, xlsx, jsonl or pdf."),
-    _int("row_count", "Rows exported, read, sealed or removed."),
+    _int("row_count", "Rows exported, read, answered, sealed or removed."),
     _text("content_sha256", "SHA256 of the manifest, report or file, in hex."),
     _text("filter_text", "Filter and scope of an export, as canonical JSON."),
+    _text("query_id", "One query in SQL by a person."),
+    _text("query_text", "The SQL as the person wrote it."),
+    _text("query_outcome", "What became of the query; stopped at a limit of time, memory or size.", QUERY_OUTCOMES),
     # compliance
     _text("check_id", "Compliance check, for example HITL-02."),
     _text("check_month", "Month under check, for example 2026-10."),

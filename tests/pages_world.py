@@ -38,7 +38,7 @@ MANAGERS = {
 PEOPLE = (LEAD, *MANAGERS.values(), OFFICER, ANALYST)
 TODAY_VIEWS = ("home", "approvals")
 FLEET_VIEWS = ("fleet", "agents", "agent", "runs", "run", "schedules")
-VIEWS = (*TODAY_VIEWS, *FLEET_VIEWS, "teams", "spend", "review", "access", "health", "log_export")
+VIEWS = (*TODAY_VIEWS, *FLEET_VIEWS, "teams", "spend", "review", "access", "health", "log_export", "data")
 
 HOSTILE = (
     "<script>document.title='owned'</script><img src=http://evil.test/i.png onerror=alert(1)>"

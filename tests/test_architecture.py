@@ -27,6 +27,9 @@ VIEWS_MAY_IMPORT = {
     "export",
     "errors",
     "views",
+    "workbench",
+    "answer_chart",
+    "sign_in",
 }
 HEAVY = {"streamlit", "dbt", "duckdb", "polars", "pandas", "plotly", "pydantic_ai", "openai", "sqlalchemy"}
 MAX_FILE_LINES = 350

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Element
@@ -15,6 +17,7 @@ from streamlit.testing.v1.element_tree import Block, Element
 from app import identity
 from app.desk import Approval, Desk
 from app.review.quarters import Quarter
+from app.workbench.extracts import fill
 from ingest.workspace import Workspace
 from tests import pages_world
 from tests.pages_world import HOSTILE_AGENT, HOSTILE_RUN, LEAD, MANAGERS, PEOPLE, VIEWS
@@ -65,6 +68,8 @@ def parameters_of(view: str, workspace: Workspace, person_id: str) -> dict[str, 
     """What the URL of ``view`` must say for it to have rows: which agent or run, which quarter."""
     if view == "review":
         return {"quarter": str(Quarter.of(dt.datetime.now(dt.UTC).date()))}
+    if view == "data":
+        return {"part": "tables", "table": "fct_runs"}
     return one_of(workspace, person_id) if view in ("agent", "run") else {}
 
 
@@ -345,3 +350,69 @@ def test_who_may_not_decide_gets_the_reason_and_no_button(workspace: Workspace) 
         app = opened("approvals", person_id)
         assert not app.exception
         assert not [button for button in app.button if "Approve" in button.label]
+
+
+def asked_in_sql(person_id: str, sql: str) -> AppTest:
+    """The page Data after ``person_id`` asked ``sql``."""
+    app = opened("data", person_id)
+    app.text_area[0].set_value(sql)
+    app.button[0].click()
+    return app.run()
+
+
+def test_sql_on_the_page_answers_with_rows_of_the_own_team_only() -> None:
+    sql = "select team_id, count(*) as runs from fct_runs group by team_id"
+    app = asked_in_sql(MANAGERS["finance"], sql)
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert table["team_id"].to_list() == ["finance"]
+    whole = asked_in_sql(LEAD, sql).dataframe[0].value
+    assert set(whole["team_id"]) >= set(MANAGERS)
+    # Another person in the same session does not get the answer of the first.
+    app.sidebar.selectbox[0].set_value(MANAGERS["sales"])
+    app.run()
+    assert len(app.dataframe) == 0
+
+
+def test_what_cannot_be_answered_is_said_on_the_page_in_words() -> None:
+    app = asked_in_sql(LEAD, "delete from fct_runs")
+    assert not app.exception
+    assert "DELETE is no question" in app.warning[0].value.replace("\\", "")
+    assert "nonexistent" in asked_in_sql(LEAD, "select nonexistent from fct_runs").code[0].value
+
+
+def test_who_may_not_take_rows_out_has_no_page_data_and_no_sql(workspace: Workspace) -> None:
+    app = opened("data", "jon-vass")
+    assert not app.exception
+    assert len(app.text_area) == 0
+    assert any("may not take rows out" in one.value.replace("\\", "") for one in app.markdown)
+
+
+def test_no_extract_holds_a_text_of_the_payload_store(workspace: Workspace, tmp_path: Path) -> None:
+    texts_kept = {
+        text
+        for file in workspace.payload_dir.rglob("*.parquet")
+        for text in pq.read_table(file, columns=["content"])["content"].to_pylist()
+        if text != pages_world.HOSTILE  # the attack stands in columns of events, too
+    }
+    assert any(len(text) > 200 for text in texts_kept)
+    place = identity.premises()
+    warehouse = place.warehouse()
+    assert warehouse is not None
+    lead = warehouse.for_person(identity.scope_of(identity.person(place.desk, LEAD)))
+    descriptor = fill(tmp_path, lead, is_demo=True)
+    with duckdb.connect(f"/dev/fd/{descriptor}", read_only=True) as extract:
+        columns = extract.execute(
+            "select table_name, column_name from duckdb_columns() where data_type = 'VARCHAR'"
+        ).fetchall()
+        cells = {
+            cell
+            for table, column in columns
+            for (cell,) in extract.execute(
+                f'select distinct "{column}" from "{table}" where length("{column}") > 40'
+            ).fetchall()
+        }
+    os.close(descriptor)
+    assert cells
+    long_texts = {text for text in texts_kept if len(text) > 40}
+    assert cells & long_texts == set()

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_people)
     group.command("add")(add)
     group.command("role")(role)
+    group.command("sign-in")(sign_in)
     group.command("leave")(leave)
     app.add_typer(group, name="people")
 
@@ -82,6 +83,29 @@ def role(
 
     with Control(Workspace.open(home()), process_name="fleetbook people") as control:
         done = people_changes.change_role(control, person, role_id, team_id=team, by=by)
+        print_plan(Console(highlight=False), done)
+
+
+def sign_in(
+    person: PersonArgument,
+    by: AsOption,
+    email: Annotated[
+        str | None, typer.Option("--email", help="Address that the provider has verified.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="The provider's id of the person (claim sub).")
+    ] = None,
+) -> None:
+    """Say how a sign-in names a person; without address and subject, that it names them no more."""
+    from rich.console import Console
+
+    from app.commands.plan_shown import print_plan
+    from ingest.workspace import Workspace, home
+    from runner.control import people_changes
+    from runner.control.plane import Control
+
+    with Control(Workspace.open(home()), process_name="fleetbook people") as control:
+        done = people_changes.name_sign_in(control, person, email=email, subject=subject, by=by)
         print_plan(Console(highlight=False), done)
 
 

@@ -21,6 +21,7 @@
     "grant_effect": ["allow", "deny"],
     "review_decision": ["keep", "refresh", "promote", "retire", "postpone"],
     "intervention_kind": ["corrected", "rerun", "took_over", "interrupted"],
+    "query_outcome": ["answered", "refused", "failed", "stopped"],
     "severity": ["critical", "high", "medium"],
     "risk_kind": ["secret_in_text", "personal_data_in_text", "injection_followed", "injection_seen", "repeated_call", "runaway_tools", "unusual_tool", "cost_anomaly", "latency_anomaly", "denied_attempts", "unregistered_agent", "configuration_drift"],
     "incident_class": ["widespread", "death", "serious", "other"],

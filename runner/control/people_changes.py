@@ -83,6 +83,26 @@ def change_role(
     return amend(control, edit, person_id=by, right=_right(now.team))
 
 
+def name_sign_in(
+    control: Control, person_id: str, *, email: str | None, subject: str | None, by: str
+) -> Plan:
+    """Say how a sign-in names the person, in place of what was said before; neither: it names them no more.
+
+    Whoever names a sign-in decides who acts as that person, so it takes the right to apply the registry.
+    Raises NotFound, AccessRefused, RegistryInvalid (somebody else has the address, or it is none).
+    """
+    control.known_person(control.registry(), person_id)
+
+    def edit(tree: CommentedMap) -> None:
+        person = tree["people"][person_id]
+        for key, told in (("email", email), ("subject", subject)):
+            person.pop(key, None)
+            if told is not None:
+                person[key] = told
+
+    return amend(control, edit, person_id=by)
+
+
 def leave(control: Control, person_id: str, *, by: str, reason: str | None = None) -> Departure:
     """The person may nothing from now on; agents, schedules and requests are seen to, each with its event.
 

@@ -88,9 +88,24 @@ def broken_references(registry: Registry) -> list[Broken]:
     for index, alias in enumerate(registry.aliases):
         found += _missing(("aliases", index, "team"), "teams", alias.team, registry.teams)
     found += _around_agents(registry)
+    found += _sign_ins(registry)
     found += _twice(("grants",), "grant", [grant.id for grant in registry.grants])
     found += _twice(("budgets",), "wallet", [budget.wallet_id for budget in registry.budgets])
     return found
+
+
+def _sign_ins(registry: Registry) -> Iterator[Broken]:
+    """A sign-in names one person: no subject and no address (in whatever case) stands twice."""
+    for key in ("email", "subject"):
+        seen: dict[str, str] = {}
+        for person_id, person in registry.people.items():
+            told = getattr(person, key)
+            if told is None:
+                continue
+            word = told.casefold() if key == "email" else told
+            if word in seen:
+                yield Broken(("people", person_id, key), f"{told!r} is also the {key} of {seen[word]!r}")
+            seen[word] = person_id
 
 
 def _around_agents(registry: Registry) -> Iterator[Broken]:

@@ -76,11 +76,17 @@ class Team(Declared):
 
 
 class Person(Declared):
-    """A person with one team and one role."""
+    """A person with one team and one role, and how a sign-in names them.
+
+    ``subject`` is the provider's id of the person (claim ``sub``), ``email`` an address that the provider
+    has verified; with a subject the address does not count.
+    """
 
     name: str
     team: Name
     role: Name
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
 
 
 class FormerPerson(Declared):

@@ -180,7 +180,7 @@ def _finished(export: Export, event_id: str, *, key: str) -> None:
 
 
 def downloads(export: Export, key: str) -> None:
-    """The file and its manifest, to take away."""
+    """The file and its manifest, to take away; ``key`` tells two places on one page apart."""
     with st.container(horizontal=True):
         for path, word in (
             (export.data_file, "Download the file"),

@@ -14,7 +14,8 @@ from app import identity, palette
 from app.desk import Person
 from app.errors import PRODUCT_ERRORS
 from app.labels import clock, md_escape, words
-from app.views._parts import behind, printed
+from app.live import querying
+from app.views._parts import behind, entrance, printed
 from app.views._parts.page import Page, put
 from app.warehouse import Scope, Warehouse
 
@@ -44,6 +45,7 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("access", "Access", ":material/key:"),
         ("health", "Health", ":material/monitor_heart:"),
     ),
+    "Data": (("data", "Data", ":material/table_view:"),),
 }
 LINKED = (("agent", "Agent"), ("run", "Run"))
 START = "home"
@@ -58,12 +60,23 @@ def run() -> None:
     st.set_page_config(
         page_icon=str(_ASSETS / "icon.png"), layout="wide", initial_sidebar_state=_SIDEBAR_PIXELS
     )
-    here = _navigation()
+    try:
+        place = _premises()
+        visitor = entrance.visitor(place, _door())
+        may_query = visitor.person is not None and querying.may_query(place.desk, visitor.person.person_id)
+    except PRODUCT_ERRORS as error:
+        _navigation(is_hidden=True)
+        st.error(md_escape(error), icon=":material/error:")
+        return
+    here = _navigation(is_hidden=visitor.person is None, left_out=() if may_query else ("data",))
     st.set_page_config(page_title=f"{here.title} · Fleetbook")
     theme = "dark" if st.context.theme.type == "dark" else "light"
     st.logo(str(_ASSETS / f"logo_{theme}.png"), size="large", icon_image=str(_ASSETS / "icon.png"))
+    if visitor.person is None:
+        entrance.closed(visitor)
+        return
     try:
-        page = _begin()
+        page = _begin(place, visitor, visitor.person)
         put(page)
         behind.begin()
         printed.begin()
@@ -74,10 +87,18 @@ def run() -> None:
         st.error(md_escape(error), icon=":material/error:")
 
 
-def _navigation() -> StreamlitPage:
+def _navigation(*, is_hidden: bool, left_out: Sequence[str] = ()) -> StreamlitPage:
+    """The page that the URL names. Pages ``left_out`` are not listed; by their path they say why."""
     groups: dict[str, list[StreamlitPage]] = {
         group: [
-            st.Page(f"views/{name}.py", title=title, icon=icon, url_path=_path(name), default=name == START)
+            st.Page(
+                f"views/{name}.py",
+                title=title,
+                icon=icon,
+                url_path=_path(name),
+                default=name == START,
+                visibility="hidden" if name in left_out else "visible",
+            )
             for name, title, icon in pages
         ]
         for group, pages in NAVIGATION.items()
@@ -86,7 +107,7 @@ def _navigation() -> StreamlitPage:
         st.Page(f"views/{name}.py", title=title, url_path=path, visibility="hidden")
         for path, name, title in (*((name, name, title) for name, title in LINKED), *ALSO)
     ]
-    return st.navigation(groups, expanded=True)
+    return st.navigation(groups, position="hidden" if is_hidden else "sidebar", expanded=True)
 
 
 def _path(name: str) -> str:
@@ -94,18 +115,17 @@ def _path(name: str) -> str:
     return "start" if name == START else name
 
 
-def _begin() -> Page:
-    place = _premises()
-    people = identity.in_order(place.desk.people())
+def _begin(place: identity.Premises, visitor: entrance.Visitor, person: Person) -> Page:
+    people = place.desk.people()
     teams = place.desk.teams()
     warehouse = place.warehouse()
+    scope = identity.scope_of(person)
     with st.sidebar:
-        person = _person(people, teams)
-        scope = identity.scope_of(person)
+        entrance.who(visitor, person, identity.in_order(people), teams)
         st.caption(f"{words(person.role_id).capitalize()}, {md_escape(identity.reach(scope, teams))}.")
         is_demo = _rows(warehouse, scope, place.workspace.is_demo)
         _freshness(warehouse)
-        st.caption(identity.LOCAL_SWITCH)
+        entrance.how(visitor)
     company = place.desk.company()
     return Page(
         person=person,
@@ -120,6 +140,8 @@ def _begin() -> Page:
         is_demo=is_demo,
         is_live_demo=place.workspace.is_demo,
         colours=palette.palette(st.context.theme.type),
+        is_picked=visitor.claims is None,
+        signed_in_until=visitor.until,
     )
 
 
@@ -133,28 +155,14 @@ def _kept_premises(home: str) -> identity.Premises:
     return identity.premises()
 
 
-def _person(people: Sequence[Person], teams: Mapping[str, str]) -> Person:
-    """The person switch; the URL names the person, so that a reload and a link keep them."""
-    by_id = {one.person_id: one for one in people}
-    wanted = st.session_state.get("person_switch") or st.query_params.get("as")
-    st.session_state["person_switch"] = wanted if wanted in by_id else next(iter(by_id))
-    chosen = st.selectbox(
-        "Viewing as",
-        list(by_id),
-        format_func=lambda person_id: _title(by_id[person_id], teams),
-        key="person_switch",
-    )
-    if st.query_params.get("as") != chosen:
-        st.query_params["as"] = chosen
-    return by_id[chosen]
+def _door() -> identity.Door:
+    return _kept_door(str(identity.home_folder()))
 
 
-def _title(person: Person, teams: Mapping[str, str]) -> str:
-    """Name and, short enough for the switch, the team or the role."""
-    if person.scope == "all":
-        return f"{person.name} · {words(person.role_id).split()[0]}"
-    team = teams.get(person.team_id, person.team_id)
-    return f"{person.name} · {team}" if person.scope == "team" else f"{person.name} · user in {team}"
+@st.cache_resource(show_spinner=False)
+def _kept_door(home: str) -> identity.Door:
+    """How people come in, read once per process as its server did; ``home`` is the key of the cache."""
+    return identity.door()
 
 
 def _rows(warehouse: Warehouse | None, scope: Scope, is_live_demo: bool) -> bool:

@@ -29,6 +29,8 @@ class Page:
     """One run of one page. ``is_demo`` says which rows it shows; demo and real rows are never mixed.
 
     ``is_live_demo`` says which of the two the live rows (approvals, wallets) of this workspace are.
+    ``is_picked`` says that nobody signed in and the person was picked; else ``signed_in_until`` is the end
+    of the sign-in.
     """
 
     person: Person
@@ -43,6 +45,8 @@ class Page:
     is_demo: bool
     is_live_demo: bool
     colours: palette.Palette
+    is_picked: bool
+    signed_in_until: dt.datetime | None
 
     @property
     def team_colours(self) -> dict[str, str]:
@@ -193,6 +197,10 @@ def current() -> Page:
     page = st.session_state[_KEY]
     if not isinstance(page, Page):
         raise TypeError("the frame did not run before the view")
+    if page.signed_in_until is not None and page.signed_in_until <= dt.datetime.now(dt.UTC):
+        st.rerun(
+            scope="app"
+        )  # a part that refreshes by itself does not pass the frame, which asks to sign in
     return page
 
 
@@ -201,8 +209,14 @@ def heading(title: str, question: str = "") -> None:
     page = current()
     st.title(title, anchor=False)
     told = " · ".join(part for part in (question, freshness(page)) if part)
+    picked = (
+        f":gray-badge[:material/switch_account: {md_escape(page.person.name)}, picked without signing in]"
+    )
+    badges = picked if page.is_picked else ""
     if page.is_demo:
-        st.markdown(f"{DEMO_BANNER} :small[:gray[invented company, no real money · {told}]]")
+        st.markdown(f"{DEMO_BANNER} {badges} :small[:gray[invented company, no real money · {told}]]")
+    elif badges:
+        st.markdown(f"{badges} :small[:gray[{told}]]")
     else:
         st.caption(told)
 

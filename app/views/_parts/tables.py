@@ -16,9 +16,12 @@ from app import labels
 from app.export.page_pdf import TableShown
 from app.views._parts import printed
 
-Kind = Literal["text", "count", "money", "share", "points", "duration", "ago", "time", "day", "yes", "trend"]
+Kind = Literal[
+    "text", "number", "count", "money", "share", "points", "duration", "ago", "time", "day", "yes", "trend"
+]
 
 _FORMATS: Mapping[Kind, Callable[[Any], str]] = {
+    "number": labels.number,
     "count": labels.count,
     "money": labels.money,
     "share": labels.share,

@@ -52,7 +52,7 @@ def number(told: Number | None) -> str:
     """A number of unknown meaning: ten significant digits, separators from 10,000 on (a year has none)."""
     if told is None:
         return UNKNOWN
-    grouping = "," if abs(told) >= 10_000 else ""
+    grouping = "," if abs(float(told)) >= 10_000 else ""
     return f"{told:{grouping}}" if isinstance(told, int) else f"{told:{grouping}.10g}"
 
 

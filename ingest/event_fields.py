@@ -240,11 +240,11 @@ COLUMNS: tuple[Field, ...] = (
     # access and exports
     _text("export_id", "One export."),
     _text("export_format", "csv, parquet, xlsx, jsonl or pdf."),
-    _int("row_count", "Rows exported, read, answered, sealed or removed."),
+    _int("row_count", "Rows exported, read, answered, found, sealed or removed."),
     _text("content_sha256", "SHA256 of the manifest, report or file, in hex."),
     _text("filter_text", "Filter and scope of an export, as canonical JSON."),
     _text("query_id", "One query in SQL by a person."),
-    _text("query_text", "The SQL as the person wrote it."),
+    _text("query_text", "What a person asked: SQL, or words that texts were searched for."),
     _text("query_outcome", "What became of the query; stopped at a limit of time, memory or size.", QUERY_OUTCOMES),
     # compliance
     _text("check_id", "Compliance check, for example HITL-02."),

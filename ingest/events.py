@@ -138,6 +138,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _event("payload_read", "access", "A person read payload texts, under a grant where it is named.", ("person_id", "run_id"), ("agent_id", "row_count", "grant_id")),
     _event("content_granted", "access", "A person (person_id) may read texts until expires_at, of a run, of an agent, or of all that they may see; the actor decided it.", ("grant_id", "person_id", "actor_id", "reason", "expires_at"), ("agent_id", "run_id")),
     _event("content_grant_ended", "access", "A grant of texts was taken back before its time.", ("grant_id", "person_id", "actor_id", "reason")),
+    _event("texts_searched", "access", "A person searched texts of runs; the rows are the runs found that they may read.", ("person_id", "query_text"), ("role_id", "row_count")),
     _event("query_asked", "access", "A person asked the tables in SQL, over the rows they may see; told before it runs.", ("query_id", "person_id", "query_text"), ("role_id", "scope")),
     _event("query_ended", "access", "A query of a person ended.", ("query_id", "person_id", "query_outcome"), ("row_count", "duration_ns")),
     _event("action_refused", "access", "A person was refused something other than a run: a decision, an export, a change.", ("person_id", "action", "refusal_rule", "reason"), ("agent_id", "run_id", "approval_id", "role_id")),

@@ -172,11 +172,12 @@ def _row(payload: Payload) -> StoredRow:
 
 def _open_payloads(workspace: Workspace, wanted: set[str]) -> Iterator[Payload]:
     wanted = wanted - struck_ids(workspace)
-    for _, block in _open_blocks(workspace):
+    for _, block in open_blocks(workspace):
         yield from (payload for payload in block if payload.payload_id in wanted)
 
 
-def _open_blocks(workspace: Workspace) -> Iterator[tuple[Path, list[Payload]]]:
+def open_blocks(workspace: Workspace) -> Iterator[tuple[Path, list[Payload]]]:
+    """The texts that are not sealed yet, block by block with their file; struck ones are among them."""
     for name in wal_names(open_payload_dir(workspace)):
         path = name.path(open_payload_dir(workspace))
         try:
@@ -234,7 +235,7 @@ def stored_payloads(workspace: Workspace) -> Iterator[StoredBlock | StoreDamage]
     Struck texts in open files count as gone. Raises KeyUnusable, and PermissionError.
     """
     struck, ring = struck_ids(workspace), keyring()
-    for path, block in _open_blocks(workspace):
+    for path, block in open_blocks(workspace):
         rows = [_row(payload) for payload in block if payload.payload_id not in struck]
         yield _block(path.relative_to(workspace.payload_dir).as_posix(), rows, ring)
     for path in sorted(workspace.payload_dir.glob("month=*/*.parquet")):
@@ -271,7 +272,7 @@ def stored_texts(workspace: Workspace) -> list[StoredText]:
             kind=payload.kind,
             is_open=True,
         )
-        for _, block in _open_blocks(workspace)
+        for _, block in open_blocks(workspace)
         for payload in block
     ]
     names = ["payload_id", "run_id", "subject_id", "kind"]

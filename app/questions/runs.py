@@ -46,6 +46,7 @@ _EQUALS = {
 _TAKES: Mapping[str, type] = {
     **dict.fromkeys(_EQUALS, str),
     "text": str,
+    "text_run_ids": str,  # runs that the text was found in, one per line: they match as well
     "run_id_prefix": str,
     "has_tool_error": bool,
     "has_approval": bool,
@@ -66,7 +67,11 @@ def _found(ask: Ask) -> str:
     conditions = []
     if "text" in ask.filters:
         wanted = ask.bind("text", ask.text("text").lower())
-        conditions.append("(" + " or ".join(f"contains(lower({name}), {wanted})" for name in SEARCHED) + ")")
+        anywhere = [f"contains(lower({name}), {wanted})" for name in SEARCHED]
+        if "text_run_ids" in ask.filters:
+            told = ask.bind("text_run_ids", ask.text("text_run_ids"))
+            anywhere.append(f"run_id in (select unnest(string_split({told}, chr(10))))")
+        conditions.append("(" + " or ".join(anywhere) + ")")
     if "run_id_prefix" in ask.filters:
         conditions.append(f"starts_with(run_id, {ask.bind('run_id_prefix', ask.text('run_id_prefix'))})")
     for name, condition in _FLAGS.items():
@@ -97,6 +102,15 @@ def _run_count(ask: Ask) -> str:
     return f"select count(*) as runs from fct_runs where {_found(ask)}"
 
 
+def _run_targets(ask: Ask) -> str:
+    told = ask.bind("text_run_ids", ask.text("text_run_ids"))
+    return f"""
+select run_id, agent_id, team_id, actor_id
+from fct_runs
+where run_id in (select unnest(string_split({told}, chr(10))))
+"""
+
+
 def _of_one_run(mart: str, order: str) -> Question:
     def write(ask: Ask) -> str:
         if "run_id" not in ask.filters:
@@ -116,6 +130,12 @@ QUESTIONS = (
         meaning="Runs that match the filters, refused requests and runs in flight included, one page.",
         write=_runs,
         takes={**_TAKES, "order": str, "limit": int, "offset": int},
+    ),
+    Question(
+        name="run_targets",
+        meaning="Agent, team and person of the runs named, for the question whose texts may be read.",
+        write=_run_targets,
+        takes={"text_run_ids": str},
     ),
     Question(
         name="run_count",

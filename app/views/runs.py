@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import streamlit as st
 
+from app import identity
 from app.charts import OUTCOME_WORDS
-from app.labels import count, plural
+from app.desk import Desk
+from app.labels import count, md_escape, plural
+from app.live import searching
 from app.views._parts import controls, run_list
 from app.views._parts.controls import Period
 from app.views._parts.page import Filter, Page, current, empty, heading, nothing
@@ -27,6 +32,7 @@ RESULTS = {
     "run_status:queued": "Queued",
     "run_status:refused": "Refused",
 }
+PLACES = {"facts": "Names and ids", "texts": "Also in texts"}
 MARKS = {
     "has_tool_error": "With a tool error",
     "has_approval": "With an approval",
@@ -43,7 +49,7 @@ def render() -> None:
     if page.run_days() is None:
         nothing("No runs yet. Run an agent or import runs, then build.", "import tau2 <file>")
     period = controls.period(page)
-    filters = _filters(page, period)
+    filters = _filters(page, period) | _in_texts(page, period)
     days = {"first_date": period.first_date, "last_date": period.last_date}
     order = filters.pop("order")
     found = int(page.ask("run_count", **days, **filters)["runs"][0])
@@ -82,6 +88,35 @@ def _filters(page: Page, period: Period) -> dict[str, Filter]:
         **({kind: word} if kind else {}),
         **({mark: True} if mark else {}),
     }
+
+
+def _in_texts(page: Page, period: Period) -> dict[str, Filter]:
+    """The runs whose texts hold what is searched for, where the person wants that and may read them."""
+    wanted = str(st.session_state.get("kept_q", ""))
+    if not wanted or not searching.may_read_texts(page.desk, page.person.person_id):
+        return {}
+    chosen = controls.one_of("Search in", "in", list(PLACES), "facts", PLACES.__getitem__)
+    if chosen != "texts":
+        return {}
+    hits = _hits(page.desk, str(identity.home_folder()), wanted, period.first_date)
+    found = _searches(str(identity.home_folder())).found(
+        page.desk, page.scoped(), wanted, hits, is_demo=page.is_demo
+    )
+    told = f"{plural(len(found.run_ids), 'run')} by their texts; the search is logged."
+    st.caption(f"{told} Not all was looked at: {md_escape(found.unread)}." if found.unread else told)
+    return {"text_run_ids": "\n".join(found.run_ids)}
+
+
+@st.cache_data(show_spinner=False, ttl=60, max_entries=50)
+def _hits(_desk: Desk, home: str, wanted: str, first_date: dt.date) -> searching.TextHits:
+    """Hits of one search, for a minute; whose they are is decided anew at every rerun."""
+    return searching.hits(_desk, wanted, first_date)
+
+
+@st.cache_resource(show_spinner=False)
+def _searches(home: str) -> searching.Searches:
+    """One per workspace and process; ``home`` is the key of the cache."""
+    return searching.Searches()
 
 
 def _agents(page: Page) -> dict[str, str]:

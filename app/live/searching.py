@@ -1,0 +1,97 @@
+"""Searching the texts of runs: only of those that a person may read, and each search leaves an event."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from app.desk import Desk
+from app.warehouse import Scoped
+from ingest.payload_search import TextHits, runs_with_text
+from runner.control.access import Target, may
+
+__all__ = ["Found", "Searches", "TextHits", "may_read_texts"]
+
+SECONDS = 0.8
+MAX_RUNS = 5_000
+# A page asks again at every click: the same words within this time count, and are recorded, as one search.
+_ONE_SEARCH_S = 900.0
+
+
+class Found(NamedTuple):
+    """Runs found by their texts, of those the person may read; ``unread`` says what was not looked at."""
+
+    run_ids: tuple[str, ...]
+    unread: str
+
+
+def may_read_texts(desk: Desk, person_id: str) -> bool:
+    """Whether the person may read texts at all; of which runs, each search decides."""
+    registry = desk.control.registry()
+    person = registry.people.get(person_id)
+    return person is not None and "read_payload" in registry.roles[person.role].may
+
+
+def hits(desk: Desk, wanted: str, first_date: dt.date) -> TextHits:
+    """Runs with ``wanted`` in a text since ``first_date``, whoever may read them: never shown as they are."""
+    # A run's texts may have been written a little before the day that it is counted on.
+    since = first_date - dt.timedelta(days=31)
+    return runs_with_text(desk.control.workspace, wanted, first_month=f"{since:%Y-%m}", seconds=SECONDS)
+
+
+@dataclass
+class Searches:
+    """Lets searches through by the right to read texts and tells each once."""
+
+    _told: dict[tuple[str, str], float] = field(default_factory=dict)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def found(self, desk: Desk, scoped: Scoped, wanted: str, found: TextHits, *, is_demo: bool) -> Found:
+        """``found`` without the runs whose texts the person may not read. Writes ``texts_searched``."""
+        person_id = scoped.scope.person_id
+        asked = sorted(found.run_ids, reverse=True)[:MAX_RUNS]
+        readable = tuple(self._readable(desk, scoped, asked, is_demo)) if asked else ()
+        self._tell(desk, person_id, wanted, len(readable))
+        return Found(readable, _unread(found, len(asked)))
+
+    def _readable(self, desk: Desk, scoped: Scoped, run_ids: list[str], is_demo: bool) -> Iterable[str]:
+        registry, person_id = desk.control.registry(), scoped.scope.person_id
+        rows = scoped.query("run_targets", is_demo=is_demo, text_run_ids="\n".join(run_ids))
+        for run_id, agent_id, team_id, actor_id in rows.iter_rows():
+            target = Target(agent_id=agent_id, team_id=team_id, person_id=actor_id)
+            if may(registry, person_id, "read_payload", target).allowed:
+                yield run_id
+
+    def _tell(self, desk: Desk, person_id: str, wanted: str, count: int) -> None:
+        now = time.monotonic()
+        with self._turn:
+            last = self._told.get((person_id, wanted))
+            if last is not None and now - last < _ONE_SEARCH_S:
+                return
+            self._told[person_id, wanted] = now
+        with desk.control.store.write() as tx:
+            tx.emit(
+                "texts_searched",
+                actor_id=person_id,
+                person_id=person_id,
+                role_id=desk.control.registry().people[person_id].role,
+                query_text=wanted,
+                row_count=count,
+            )
+        desk.control.relay.flush()
+
+
+def _unread(found: TextHits, asked: int) -> str:
+    """What was not looked at, in words; empty when everything was."""
+    told = []
+    if found.unread_month:
+        told.append(f"texts of {found.unread_month} and before were not read: name a shorter period")
+    if len(found.run_ids) > asked:
+        told.append(f"only {asked:,} of the runs with these words were looked at: search for more words")
+    if found.locked:
+        told.append(f"{found.locked:,} texts are encrypted with a key that is not at hand")
+    return "; ".join(told)

@@ -557,7 +557,8 @@ def test_an_answer_leaves_whole_with_its_query_as_the_filter(
     )
     assert pl.read_parquet(export.data_file).equals(answer.rows)
     assert differences(export.folder) == []
-    assert export.manifest.filters["sql"] == sql
+    assert export.manifest.sql == sql
+    assert export.manifest.filters == {"query_id": answer.query_id}
     assert [event["event_id"] for event in logged(desk.control.workspace, "export_created")] == [event_id]
     cut = answer._replace(is_complete=False)
     with pytest.raises(Exception, match="an export is never cut"):

@@ -12,12 +12,13 @@ from typing import NamedTuple
 from app.desk import Desk
 from app.warehouse import Scoped
 from ingest.payload_search import TextHits, runs_with_text
-from runner.control.access import Target, may
+from runner.control import content_grants
+from runner.control.access import Target
 
 __all__ = ["Found", "Searches", "TextHits", "may_read_texts"]
 
 SECONDS = 0.8
-MAX_RUNS = 5_000
+MAX_RUNS = 2_000
 # A page asks again at every click: the same words within this time count, and are recorded, as one search.
 _ONE_SEARCH_S = 900.0
 
@@ -31,9 +32,14 @@ class Found(NamedTuple):
 
 def may_read_texts(desk: Desk, person_id: str) -> bool:
     """Whether the person may read texts at all; of which runs, each search decides."""
-    registry = desk.control.registry()
+    control = desk.control
+    registry = control.registry()
     person = registry.people.get(person_id)
-    return person is not None and "read_payload" in registry.roles[person.role].may
+    if person is None or "read_payload" in registry.roles[person.role].may:
+        return person is not None
+    now = control.store.clock()
+    with control.store.read() as connection:
+        return any(one.is_in_force(now) for one in content_grants.of_person(connection, person_id))
 
 
 def hits(desk: Desk, wanted: str, first_date: dt.date) -> TextHits:
@@ -59,12 +65,15 @@ class Searches:
         return Found(readable, _unread(found, len(asked)))
 
     def _readable(self, desk: Desk, scoped: Scoped, run_ids: list[str], is_demo: bool) -> Iterable[str]:
-        registry, person_id = desk.control.registry(), scoped.scope.person_id
+        control, person_id = desk.control, scoped.scope.person_id
+        registry, now = control.registry(), control.store.clock()
         rows = scoped.query("run_targets", is_demo=is_demo, text_run_ids="\n".join(run_ids))
-        for run_id, agent_id, team_id, actor_id in rows.iter_rows():
-            target = Target(agent_id=agent_id, team_id=team_id, person_id=actor_id)
-            if may(registry, person_id, "read_payload", target).allowed:
-                yield run_id
+        with control.store.read() as connection:
+            for run_id, agent_id, team_id, actor_id in rows.iter_rows():
+                target = Target(agent_id=agent_id, team_id=team_id, person_id=actor_id)
+                reading = content_grants.reading(connection, registry, person_id, target, now, run_id=run_id)
+                if reading.is_allowed:
+                    yield run_id
 
     def _tell(self, desk: Desk, person_id: str, wanted: str, count: int) -> None:
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Taking the answer of a query out: the same export as of a table, with the query as its filter."""
+"""Taking the answer of a query out: the same export as of a table, with the query as its SQL."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 
 from app.errors import ExportRefused
 from app.export.formats import Format
-from app.export.manifest import Manifest
-from app.export.package import Export, Order, create, filter_text
-from app.export.service import Recorder
+from app.export.package import Export, Order, Rows
+from app.export.service import Recorder, export_order
 from app.warehouse import Scoped
 from app.workbench.asking import Answer
 
@@ -37,30 +36,15 @@ def export_answer(
             f"Export refused: the query has more than the {answer.rows.height:,} rows that were read, and an "
             "export is never cut. Narrow the query, or export the table on the page Log and export."
         )
-    person_id = scoped.scope.person_id
-    recorder.may_export(person_id)
     order = Order(
         scope=scoped.scope,
         mart=NAME,
-        filters={"sql": sql, "query_id": answer.query_id},
+        filters={"query_id": answer.query_id},
         is_demo=is_demo,
         build_id=scoped.warehouse.build_id,
         data_until=scoped.warehouse.data_until or scoped.warehouse.built_at,
-        frame=answer.rows,
-        expected_rows=answer.rows.height,
-        meanings={},
-        format=format_,
+        content=Rows(batches=(answer.rows,), row_count=answer.rows.height, meanings={}, format=format_),
+        suffix=format_,
+        sql=sql,
     )
-
-    def record(manifest: Manifest) -> str:
-        return recorder.record_export(
-            person_id,
-            export_id=manifest.export_id,
-            export_format=format_,
-            row_count=manifest.row_count,
-            content_sha256=manifest.sha256,
-            filter_text=filter_text(manifest),
-            scope=manifest.scope,
-        )
-
-    return create(order, export_dir, record, now)
+    return export_order(order, recorder, export_dir, now)

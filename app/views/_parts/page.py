@@ -198,9 +198,8 @@ def current() -> Page:
     if not isinstance(page, Page):
         raise TypeError("the frame did not run before the view")
     if page.signed_in_until is not None and page.signed_in_until <= dt.datetime.now(dt.UTC):
-        st.rerun(
-            scope="app"
-        )  # a part that refreshes by itself does not pass the frame, which asks to sign in
+        # A part that refreshes by itself does not pass the frame, which asks to sign in.
+        st.rerun(scope="app")
     return page
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 import streamlit as st
 
 from app import answer_chart, charts, identity
 from app.errors import QueryRefused, QueryStopped
-from app.export.formats import FORMATS, Format
+from app.export.formats import Format
+from app.export.package import Export
 from app.labels import count, md_escape, plural
 from app.live.querying import Queries
-from app.views._parts import controls
-from app.views._parts.exporting import FORMAT_WORDS, downloads
+from app.views._parts import controls, exporting
 from app.views._parts.page import Page, empty
 from app.views._parts.tables import Column, Kind, show
 from app.workbench.asking import MAX_SQL_CHARACTERS, Answer, Limits, Workbench
 from app.workbench.extracts import FOLDER, Extracts
 from app.workbench.questions import worked_questions
-from app.workbench.taking import export_answer
+from app.workbench.taking import NAME, export_answer
 
 _ANSWER = "sql_answer"
 _TEXT = "sql_text"
@@ -126,11 +128,9 @@ def _export(page: Page, sql: str, answer: Answer) -> None:
     if not answer.is_complete:
         empty("The query has more rows than were read, and an export is never cut. Narrow the query.")
         return
-    chosen = controls.one_of("Format", "format", FORMATS, "parquet", FORMAT_WORDS.__getitem__)
-    format_: Format = next(one for one in FORMATS if one == chosen)
-    made = f"sql_export_{answer.query_id}_{format_}"
-    if st.button("Export this answer", icon=":material/download:"):
-        st.session_state[made] = export_answer(
+
+    def make(format_: Format, _told: Callable[[int], None] | None) -> tuple[Export, str]:
+        return export_answer(
             page.scoped(),
             page.desk,
             page.export_dir,
@@ -140,10 +140,5 @@ def _export(page: Page, sql: str, answer: Answer) -> None:
             is_demo=page.is_demo,
             now=page.now,
         )
-    if made in st.session_state:
-        export, event_id = st.session_state[made]
-        st.success(
-            f"{plural(answer.rows.height, 'row')} exported, complete. Event {md_escape(event_id)}.",
-            icon=":material/check_circle:",
-        )
-        downloads(export, "sql")
+
+    exporting.panel(page, NAME, answer.rows.height, make, key="sql")

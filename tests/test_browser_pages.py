@@ -61,7 +61,7 @@ def site(workspace: Workspace, chromium: str) -> Iterator[str]:
 
 @pytest.fixture
 def outside(page: Page, site: str) -> Iterator[list[str]]:
-    """Addresses beyond this machine that the browser asked for: there must be none."""
+    """Addresses beyond this machine that the browser asked for, or was kept from: there must be none."""
     asked: list[str] = []
 
     def note(request: Request) -> None:
@@ -72,9 +72,15 @@ def outside(page: Page, site: str) -> Iterator[list[str]]:
         ):
             asked.append(request.url)
 
+    blocked: list[str] = []
     page.on("request", note)
+    page.on(
+        "console",
+        lambda said: blocked.append(said.text) if "Content Security Policy" in said.text else None,
+    )
     yield asked
     assert asked == []
+    assert blocked == []  # what the pages need their own policy allows
 
 
 def settled(page: Page) -> None:

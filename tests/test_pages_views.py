@@ -11,16 +11,24 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Element
 
+from app import desk as desk_module
 from app import identity
 from app.desk import Approval, Desk
+from app.live import reach, searching
+from app.questions import scope as scoping
 from app.review.quarters import Quarter
 from app.workbench.extracts import fill
 from ingest.workspace import Workspace
+from runner.control import access, content_grants, core
+from runner.control.access import Ruling
+from runner.control.content_grants import Reading
 from tests import pages_world
 from tests.pages_world import HOSTILE_AGENT, HOSTILE_RUN, LEAD, MANAGERS, PEOPLE, VIEWS
+from tests.test_workbench import logged
 
 # Elements whose text the browser never reads as Markdown: test_browser_pages.py watches them.
 PLAIN = ("code", "text", "dataframe", "selectbox", "text_input")
@@ -416,3 +424,67 @@ def test_no_extract_holds_a_text_of_the_payload_store(workspace: Workspace, tmp_
     assert cells
     long_texts = {text for text in texts_kept if len(text) > 40}
     assert cells & long_texts == set()
+
+
+def found_by_text(person_id: str, workspace: Workspace) -> tuple[list[str], int]:
+    """Runs on the Runs page for words of the hostile run's texts, and how many searches of it were told."""
+    app = opened("runs", person_id, q="onerror=alert", days="all", **{"in": "texts"})
+    assert not app.exception
+    told = [event for event in logged(workspace, "texts_searched") if event["person_id"] == person_id]
+    shown = app.dataframe[0].value["short"].to_list() if app.dataframe else []
+    return shown, len(told)
+
+
+def test_a_search_in_texts_finds_runs_whose_texts_one_may_read_and_leaves_an_event(
+    workspace: Workspace,
+) -> None:
+    short = HOSTILE_RUN[-12:]
+    for person_id in (LEAD, MANAGERS["support"], pages_world.OFFICER):
+        assert found_by_text(person_id, workspace) == ([short], 1), person_id
+    (asked, *_) = logged(workspace, "texts_searched")
+    assert (asked["query_text"], asked["row_count"]) == ("onerror=alert", 1)
+    assert found_by_text(MANAGERS["finance"], workspace) == ([], 1)
+    # Without the right the address changes nothing, and nothing was searched.
+    assert found_by_text(pages_world.ANALYST, workspace) == ([], 0)
+
+
+def test_without_its_gates_the_search_would_show_foreign_runs(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutants: the right taken out for the analyst, the scope taken out for another team's manager."""
+    monkeypatch.setattr(searching, "may_read_texts", lambda desk, person_id: True)
+    assert found_by_text(pages_world.ANALYST, workspace)[0] == []  # each run is asked about, too
+    allowed = Reading(ruling=Ruling(allowed=True, rule_id="mutant", sentence=""))
+    monkeypatch.setattr(content_grants, "reading", lambda *_, **__: allowed)
+    assert found_by_text(pages_world.ANALYST, workspace)[0] == [HOSTILE_RUN[-12:]]
+    assert found_by_text(MANAGERS["finance"], workspace)[0] == []  # the scope holds below
+    monkeypatch.setattr(scoping, "_teams", lambda scope, values: "")
+    st.cache_data.clear()
+    assert found_by_text(MANAGERS["finance"], workspace)[0] == [HOSTILE_RUN[-12:]]
+    st.cache_data.clear()
+
+
+@pytest.mark.parametrize("view", ["agents", "runs", "spend", "log_export", "data"])
+def test_without_the_scope_clause_a_view_shows_foreign_rows(
+    view: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutant that proves test_a_manager_sees_nothing_of_another_team."""
+    monkeypatch.setattr(scoping, "_teams", lambda scope, values: "")
+    st.cache_data.clear()
+    parameters = {"data": {"part": "tables", "table": "dim_agents"}, "log_export": {"table": "dim_agents"}}
+    told = "\n".join(texts(opened(view, MANAGERS["finance"], **parameters.get(view, {}))))
+    st.cache_data.clear()
+    assert strangers(told, "finance", workspace) != []
+
+
+@pytest.mark.parametrize("view", ["approvals", "run", "teams", "schedules"])
+def test_without_the_access_rule_a_live_view_shows_foreign_rows(
+    view: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutant of the live side: every person may everything."""
+    everybody = Ruling(allowed=True, rule_id="mutant", sentence="")
+    for module in (access, desk_module, reach, core):
+        monkeypatch.setattr(module, "may", lambda *_: everybody, raising=False)
+    parameters = {"run": {"run": one_of(workspace, MANAGERS["support"])["run"]}}
+    told = "\n".join(texts(opened(view, MANAGERS["finance"], **parameters.get(view, {}))))
+    assert strangers(told, "finance", workspace) != []

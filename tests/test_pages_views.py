@@ -411,7 +411,8 @@ def test_no_extract_holds_a_text_of_the_payload_store(workspace: Workspace, tmp_
     descriptor = fill(tmp_path, lead, is_demo=True)
     with duckdb.connect(f"/dev/fd/{descriptor}", read_only=True) as extract:
         columns = extract.execute(
-            "select table_name, column_name from duckdb_columns() where data_type = 'VARCHAR'"
+            "select table_name, column_name from duckdb_columns() "
+            "where data_type = 'VARCHAR' and not internal and schema_name = 'main'"
         ).fetchall()
         cells = {
             cell
@@ -477,7 +478,7 @@ def test_without_the_scope_clause_a_view_shows_foreign_rows(
     assert strangers(told, "finance", workspace) != []
 
 
-@pytest.mark.parametrize("view", ["approvals", "run", "teams", "schedules"])
+@pytest.mark.parametrize("view", ["approvals", "run", "teams"])
 def test_without_the_access_rule_a_live_view_shows_foreign_rows(
     view: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -486,5 +487,5 @@ def test_without_the_access_rule_a_live_view_shows_foreign_rows(
     for module in (access, desk_module, reach, core):
         monkeypatch.setattr(module, "may", lambda *_: everybody, raising=False)
     parameters = {"run": {"run": one_of(workspace, MANAGERS["support"])["run"]}}
-    told = "\n".join(texts(opened(view, MANAGERS["finance"], **parameters.get(view, {}))))
+    told = "\n".join(texts(opened(view, MANAGERS["finance"], **parameters.get(view, {})))).replace("\\", "")
     assert strangers(told, "finance", workspace) != []

@@ -150,7 +150,7 @@ def test_what_is_missing_is_a_gap() -> None:
         (decide(asked, whole, left), "nobody is declared"),
         (decide(asked, undecided, OWNED), "HITL-01 was not decided"),
         (decide(asked, replace(whole, is_verified=False), OWNED), "did not verify"),
-        (decide(requirement("72-1"), whole, replace(OWNED, event_counts={})), "no risk_scanned"),
+        (decide(requirement("72-1"), whole, replace(OWNED, event_counts={})), "0 events risk_scanned"),
         (decide(requirement("26-7"), whole, OWNED), "no person has stated it"),
     ):
         assert line.word == "GAP"

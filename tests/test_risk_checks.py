@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app.errors import RiskError
 from app.risk import compare, rules, texts
@@ -17,6 +18,7 @@ from ingest.reader import rows_where
 from ingest.workspace import Workspace
 from runner.control import risk_findings
 from runner.control.plane import Control
+from runner.control.registry_file import load_registry
 from tests import risk_world
 from tests.check_world import at
 from tests.risk_world import ADDRESSES, ATTACK, NOW, SINCE
@@ -25,6 +27,7 @@ from tests.warehouse_world import LEAD, SALES
 
 __all__ = ["fleetbook"]
 
+ENTRY = Path(__file__).resolve().parent.parent / "app" / "streamlit_app.py"
 DAY = dt.date.fromisoformat(SINCE)
 RULES = rules.shipped()
 
@@ -284,3 +287,57 @@ def test_findings_are_found_by_the_end_of_their_id(workspace: Workspace) -> None
     with Control(workspace) as control, control.store.read() as connection:
         assert risk_findings.find(connection, "stranger").finding_id == "unregistered_agent stranger"
         assert risk_findings.listed(connection, is_demo=True) == []
+
+
+def page(person: str, **parameters: str) -> AppTest:
+    """Compliance as ``person`` sees it."""
+    app = AppTest.from_file(str(ENTRY), default_timeout=60)
+    app.query_params["as"] = person
+    for name, text in {"part": "risk", **parameters}.items():
+        app.query_params[name] = text
+    app.switch_page("views/compliance.py")
+    app.run()
+    assert not app.exception
+    return app
+
+
+def said(app: AppTest) -> str:
+    """Everything that the page says."""
+    parts = (*app.markdown, *app.caption, *app.warning, *app.success, *app.info, *app.code, *app.text)
+    tables = " ".join(str(frame.value.to_dict()) for frame in app.dataframe)
+    return " ".join(str(part.value) for part in parts) + tables
+
+
+def test_the_page_shows_findings_within_the_persons_reach_and_never_a_text(workspace: Workspace) -> None:
+    assert "Nobody has looked yet" in said(page("priya-nair"))
+    look(workspace)
+    everything = said(page("priya-nair"))
+    assert "13 findings open: 1 critical, 6 high, 6 medium." in everything
+    for text in ("person1@", "3704", "ignore all", "evil.test"):
+        assert text not in everything
+    assert "stranger" in everything
+    own_team = said(page("mara-lindt"))
+    assert ("injection followed" in own_team, "13 findings" in own_team) == (True, True)
+    others = said(page("otto-klein"))
+    assert ("Nothing is open" in others, "No finding within your scope" in others) == (True, True)
+    assert "is shown to people who see a whole team" in said(page("jon-vass"))
+
+
+def test_a_finding_is_settled_on_the_page(workspace: Workspace) -> None:
+    text = workspace.registry_file.read_text().replace(
+        "export_data, apply_registry]", "apply_registry, sign_report]"
+    )
+    workspace.registry_file.write_text(text)
+    with Control(workspace, process_name="test") as control:
+        control.apply(load_registry(workspace.registry_file))
+    look(workspace)
+    finding = "injection_followed injected"
+    assert not [one for one in page("mara-lindt", finding=finding).button if one.label == "Settle"]
+    app = page("priya-nair", finding=finding)
+    app.text_input[0].set_value("A test of ours.")
+    next(one for one in app.button if one.label == "Settle").click()
+    app.run()
+    assert not app.exception
+    assert "risk_settled is in the log" in app.success[0].value
+    with Control(workspace) as control, control.store.read() as connection:
+        assert risk_findings.find(connection, finding).settled_reason == "A test of ours."

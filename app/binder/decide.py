@@ -84,5 +84,5 @@ def _words(result: Result) -> str:
         return f"{result.check_id} PASS, {result.population:,} looked at"
     if result.status == "FAIL":
         return f"{result.check_id} FAIL, {result.violations:,} of {result.population:,}"
-    told = result.detail or "nothing to look at"
+    told = result.detail or ("accepted by a waiver" if result.status == "WAIVED" else "nothing to look at")
     return f"{result.check_id} {result.status.replace('_', ' ')}: {told}"

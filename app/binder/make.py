@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from app.binder.decide import Line, decide
@@ -266,21 +266,28 @@ def _manifest(folder: Path, answer: Answer, asked: Requirements, company: str) -
     return hashlib.sha256(content).hexdigest()
 
 
-def read_binder(workspace: Workspace, month: dt.date) -> dict[str, object] | None:
-    """The binder that is kept for ``month`` as its JSON says, None without one. Raises BinderError."""
+class Told(msgspec.Struct, frozen=True):
+    """A binder as its JSON says."""
+
+    month: str
+    sentence: str
+    applies: tuple[str, ...]
+    is_demo: bool
+    lines: tuple[dict[str, str | None], ...]
+
+
+def read_binder(workspace: Workspace, month: dt.date) -> Told | None:
+    """The binder that is kept for ``month``, None without one. Raises BinderError."""
     file = folder_of(workspace, month) / LINES_NAME
     if not file.exists():
         return None
     try:
-        told = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+        return msgspec.json.decode(file.read_bytes(), type=Told)
+    except (OSError, msgspec.MsgspecError) as error:
         raise BinderError(
-            f"Binder not readable: {file} ({type(error).__name__}). "
+            f"Binder not readable: {file} ({type(error).__name__}: {error}). "
             f"Make it again with `fleetbook binder --month {month_text(month)}`."
         ) from error
-    if not isinstance(told, dict):
-        raise BinderError(f"Binder not readable: {file} is no binder. Make it again.")
-    return told
 
 
 def _company(control: Core) -> str:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from app.desk import Desk
 from app.live.reach import sees_all
+from ingest.contract import parse_rfc3339
 from ingest.importers import quarantine
 from ingest.log.checkpoint import checkpoint_files
+from ingest.log.manifest import Manifest, decode_entry, written_at
 from ingest.log.status import status
 from runner.control import workers
 from runner.control.workers import Seen
@@ -23,7 +25,10 @@ __all__ = ["Build", "Disk", "LogHealth", "Refused", "Seen", "Signed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Signed:
-    """The newest checkpoint: when it was signed and how many manifest lines it covers; None: never."""
+    """The newest checkpoint: how many manifest lines it covers and when the last of them was written.
+
+    What is recorded later than ``signed_at`` is not signed yet. None: nothing is.
+    """
 
     signed_at: dt.datetime | None
     line_count: int | None
@@ -100,19 +105,18 @@ def _build(facts: dict[str, str | int | float | None], *, is_current: bool) -> B
 
 
 def signed(desk: Desk) -> Signed:
-    """The newest checkpoint of the workspace; reads file names only."""
-    newest = max(
-        (
-            (int(path.stem), path)
-            for path in checkpoint_files(desk.control.workspace)
-            if path.stem.isdecimal()
-        ),
-        default=None,
-    )
-    if newest is None:
+    """How far the newest checkpoint of the workspace goes, by what the manifest records.
+
+    Raises SegmentError for a damaged manifest.
+    """
+    workspace = desk.control.workspace
+    sizes = [int(path.stem) for path in checkpoint_files(workspace) if path.stem.isdecimal()]
+    if not sizes:
         return Signed(signed_at=None, line_count=None)
-    lines, path = newest
-    return Signed(signed_at=dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC), line_count=lines)
+    size = max(sizes)
+    lines = Manifest(workspace).lines()
+    last = decode_entry(lines[size - 1], size) if 0 < size <= len(lines) else None
+    return Signed(signed_at=parse_rfc3339(written_at(last)) if last else None, line_count=size)
 
 
 def log_health(desk: Desk) -> LogHealth:

@@ -11,7 +11,7 @@ import streamlit as st
 from app.labels import md_escape, moment, plural
 from app.live import compliance
 from app.live.compliance import CheckRow, Month
-from app.views._parts import controls, signing
+from app.views._parts import binding, controls, risks, signing
 from app.views._parts.page import Page, current, empty, heading, nothing
 from app.views._parts.tables import Column, show
 
@@ -26,6 +26,14 @@ COLOURS: Mapping[str, str] = {
 FINDINGS_SHOWN = 200
 
 
+PARTS: Mapping[str, str] = {
+    "month": "Month",
+    "risk": "Risk between months",
+    "binder": "EU AI Act",
+    "texts": "Who may read texts",
+}
+
+
 def render() -> None:
     """Draw the page."""
     page = current()
@@ -33,6 +41,16 @@ def render() -> None:
     signing.said()
     if page.scope.own_only:
         nothing("The monthly check is shown to people who see a whole team. Ask your team's manager.")
+    part = controls.one_of("Part", "part", list(PARTS), "month", PARTS.__getitem__)
+    if part == "risk":
+        risks.show_risks(page)
+    elif part == "texts":
+        binding.show_grants(page)
+    else:
+        _of_a_month(page, part)
+
+
+def _of_a_month(page: Page, part: str) -> None:
     offered = compliance.months(page.desk)
     if not offered:
         last = (page.now.date().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
@@ -42,9 +60,11 @@ def render() -> None:
         )
     named = {f"{one:%Y-%m}": f"{one:%B %Y}" for one in offered}
     chosen = controls.one_of_many("Month", "month", named)
-    month = compliance.month_of(
-        page.desk, page.person.person_id, dt.date.fromisoformat(f"{chosen}-01"), page.scope.team_ids
-    )
+    first = dt.date.fromisoformat(f"{chosen}-01")
+    if part == "binder":
+        binding.show_binder(page, first)
+        return
+    month = compliance.month_of(page.desk, page.person.person_id, first, page.scope.team_ids)
     if month is None:
         nothing("This month was not checked.", f"check --month {chosen}")
     _answer(page, month)

@@ -198,6 +198,23 @@ def decode_lines(lines: Sequence[bytes]) -> list[Entry]:
     return [decode_entry(line, number) for number, line in enumerate(lines, start=1)]
 
 
+def written_at(entry: Entry) -> str:
+    """When ``entry`` was written, RFC 3339."""
+    match entry:
+        case Segment():
+            return entry.sealed_at
+        case Head():
+            return entry.noted_at
+        case Compaction():
+            return entry.compacted_at
+        case Prune():
+            return entry.pruned_at
+        case Hold():
+            return entry.placed_at
+        case HoldReleased():
+            return entry.released_at
+
+
 def segments_of(entries: Sequence[Entry]) -> list[Segment]:
     """The segments among ``entries``, by writer and first event."""
     found = [entry for entry in entries if isinstance(entry, Segment)]

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.errors import PRODUCT_ERRORS
 from app.labels import UNKNOWN, ago, clock, md_escape, money, plural, share
-from app.live import compliance, health
+from app.live import compliance, health, risk
 from app.live import needs as live
 from app.live.money import Balance, balances, raises_seen
 from app.views._parts import reviewed
@@ -22,6 +22,7 @@ from app.views._parts.wallets import wallet_name
 REFRESH_S = 15
 _SEEN_DAYS = 7
 _SHOWN = 3
+_REASON_SHOWN = 160
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +225,22 @@ def _cases(page: Page, now: dt.datetime) -> Iterator[Need]:
         )
 
 
+def _risks(page: Page, now: dt.datetime) -> Iterator[Need]:
+    found = risk.seen(page.desk, page.person.person_id, page.scope.team_ids, is_demo=page.is_demo)
+    grave = [one for one in found.open_ones if one.severity in risk.GRAVE]
+    if grave and not page.scope.own_only:
+        critical = sum(one.severity == "critical" for one in grave)
+        yield Need(
+            icon=":material/crisis_alert:",
+            headline=plural(len(grave), "risk finding"),
+            detail=f"{critical} critical · newest: {md_escape(grave[0].agent_id or 'no agent')} "
+            f"{md_escape(grave[0].reason[:_REASON_SHOWN])}",
+            view="views/compliance.py",
+            label="Look at them",
+            parameters={"part": "risk"},
+        )
+
+
 def _missed(page: Page, now: dt.datetime) -> Iterator[Need]:
     slots = live.missed(page.desk, page.person.person_id, now)
     if slots:
@@ -280,7 +297,7 @@ def _proof(page: Page, now: dt.datetime) -> str:
     """How far the log is signed and how old the data is."""
     newest = health.signed(page.desk)
     told = (
-        f"Log signed {ago((now - newest.signed_at).total_seconds())} ago, "
+        f"Log signed up to {ago((now - newest.signed_at).total_seconds())} ago, "
         f"{plural(newest.line_count or 0, 'manifest line')}"
         if newest.signed_at
         else "Log not signed yet (`fleetbook notarise`)"
@@ -294,7 +311,7 @@ def _proof(page: Page, now: dt.datetime) -> str:
 
 _Asking = Callable[[Page, dt.datetime], Iterator[Need]]
 _LIVE: tuple[_Asking, ...] = (_approvals, _wallets, _raises, _stops, _versions, _owners, _cases, _missed)
-_BUILT: tuple[_Asking, ...] = (_checks, _unregistered, _review)
+_BUILT: tuple[_Asking, ...] = (_checks, _risks, _unregistered, _review)
 
 
 def _is_askable(page: Page, ask: _Asking) -> bool:

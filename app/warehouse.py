@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 import polars as pl
@@ -68,6 +69,24 @@ def _connection(file: str, _identity: tuple[int, int]) -> duckdb.DuckDBPyConnect
             connection.execute("set global TimeZone = 'UTC'")
             connection.execute("set lock_configuration = true")
     return connection
+
+
+@lru_cache(maxsize=8)
+def _metrics(warehouse: Warehouse) -> Mapping[str, Metric]:
+    """Read once per generation, which never changes."""
+    rows = warehouse.fetch("select * from main.dim_metrics order by position", {})
+    return MappingProxyType({row["metric_id"]: Metric(**row) for row in rows.iter_rows(named=True)})
+
+
+@lru_cache(maxsize=200)
+def _column_docs(warehouse: Warehouse, mart: str) -> Mapping[str, str]:
+    """Read once per generation and table."""
+    rows = warehouse.fetch(
+        "select column_name, comment from duckdb_columns() "
+        "where schema_name = 'main' and table_name = $mart order by column_index",
+        {"mart": mart},
+    )
+    return MappingProxyType({str(name): str(comment or "") for name, comment in rows.iter_rows()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,17 +152,11 @@ class Warehouse:
 
     def column_docs(self, mart: str) -> dict[str, str]:
         """Each column of table ``mart`` and its sentence, in order; empty for an unknown table."""
-        rows = self.fetch(
-            "select column_name, comment from duckdb_columns() "
-            "where schema_name = 'main' and table_name = $mart order by column_index",
-            {"mart": mart},
-        )
-        return {str(name): str(comment or "") for name, comment in rows.iter_rows()}
+        return dict(_column_docs(self, mart))
 
-    def metrics(self) -> dict[str, Metric]:
+    def metrics(self) -> Mapping[str, Metric]:
         """The metrics of this generation by name, in order."""
-        rows = self.fetch("select * from main.dim_metrics order by position", {})
-        return {row["metric_id"]: Metric(**row) for row in rows.iter_rows(named=True)}
+        return _metrics(self)
 
     @contextmanager
     def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -82,8 +82,9 @@ def show(
         styled = styled.apply(
             lambda cells: ["color: #8A949E" if small else "" for small in grey[cells.name]], subset=list(grey)
         )
+    is_plain = not grey and not any(column.kind in _FORMATS for column in columns)
     st.dataframe(
-        styled,
+        rows if is_plain else styled,  # the styler takes 50 ms for a hundred rows of fifty columns
         hide_index=True,
         height=height,
         placeholder=missing,

@@ -23,7 +23,17 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Runs": ("runs", "approvals", "worker", "stop"),
     "Money and notices": ("wallets", "notices", "alerts"),
     "Agents built elsewhere": ("imports", "adopt", "otlp"),
-    "Numbers and pages": ("build", "shell", "prices", "usage", "exports", "serve", "sign_in", "up"),
+    "Numbers and pages": (
+        "build",
+        "shell",
+        "prices",
+        "usage",
+        "exports",
+        "exports_due",
+        "serve",
+        "sign_in",
+        "up",
+    ),
     "Upkeep": ("doctor", "backup", "metrics"),
     "Assurance": ("review", "check", "binder", "risk", "assure", "sign", "waive", "cases", "content", "log"),
 }

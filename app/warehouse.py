@@ -21,7 +21,19 @@ import duckdb
 import polars as pl
 
 from app.errors import QuestionError, WarehouseError
-from app.questions import agents, assurance, fleet, house, money, outside, oversight, providers, risk, runs
+from app.questions import (
+    agents,
+    assurance,
+    fleet,
+    history,
+    house,
+    money,
+    outside,
+    oversight,
+    providers,
+    risk,
+    runs,
+)
 from app.questions.asking import Ask, FilterValue, Metric, Question
 from app.questions.marts import MARTS
 from app.questions.scope import Scope, confine
@@ -35,7 +47,7 @@ POINTER = "current"
 
 QUESTIONS: Mapping[str, Question] = {
     question.name: question
-    for module in (fleet, agents, runs, money, providers, oversight, outside, house, assurance, risk)
+    for module in (fleet, agents, history, runs, money, providers, oversight, outside, house, assurance, risk)
     for question in module.QUESTIONS
 }
 """Every named question; what it takes is in :attr:`Question.takes`, beside period, team and agent."""

@@ -21,7 +21,8 @@ from tests import pages_world
 from tests.pages_world import LEAD, MANAGERS
 from tests.test_pages_views import elements, opened, parameters_of
 
-VIEWS = (*pages_world.VIEWS, "compliance")
+VIEWS = (*dict.fromkeys((*pages_world.VIEWS, "compliance")),)
+TABS = ("Money", "Oversight")  # of an agent, beside the one it opens with
 # Pages whose answer is a table or a sentence, without a tile or a chart of their own.
 WITHOUT_NUMBERS = {"agents", "runs", "access", "log_export", "compliance"}
 LIVE = {"health", "schedules", "teams", "review"}
@@ -99,6 +100,17 @@ def test_the_value_of_every_tile_is_the_aggregate_of_its_exported_rows(
         value = aggregate(one, folder / told.files[0].name)
         assert one.write is not None
         assert one.write(value) == asked, one.key
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_the_tiles_of_the_other_tabs_of_an_agent_are_aggregates_too(tab: str, workspace: Workspace) -> None:
+    app = opened("agent", LEAD, **parameters_of("agent", workspace, LEAD), tab=tab)
+    assert len(behind(app)) >= len(app.metric) > 0
+    for place, key in enumerate([one.key for one in behind(app).values() if one.made_by]):
+        folder = exported(app, behind(app)[key], workspace)
+        one, asked = behind(app)[key], plain(app.metric[place].value)
+        assert one.write is not None
+        assert one.write(aggregate(one, folder / manifest.read(folder).files[0].name)) == asked, key
 
 
 @pytest.mark.parametrize("view", sorted(set(VIEWS) - WITHOUT_NUMBERS))

@@ -21,6 +21,7 @@ from app.desk import Approval, Desk
 from app.live import reach, searching
 from app.questions import scope as scoping
 from app.review.quarters import Quarter
+from app.views.agent import TABS
 from app.workbench.extracts import fill
 from ingest.workspace import Workspace
 from runner.control import access, content_grants, core
@@ -157,6 +158,33 @@ def test_an_agent_or_run_of_another_team_does_not_open(workspace: Workspace) -> 
         assert not app.exception
         assert len(app.tabs) == 0
         assert strangers("\n".join(texts(app)).replace(foreign[view], ""), "finance", workspace) == []
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_each_tab_of_an_agent_opens_within_the_scope_and_keeps_foreign_text_text(
+    tab: str, workspace: Workspace
+) -> None:
+    own = opened("agent", MANAGERS["support"], **one_of(workspace, MANAGERS["support"]), tab=tab)
+    assert not own.exception
+    assert strangers("\n".join(texts(own)), "support", workspace) == []
+    hostile = opened("agent", LEAD, agent=HOSTILE_AGENT, tab=tab)
+    assert not hostile.exception
+    for element in elements(hostile.main):
+        if element.type not in (*PLAIN, "plotly_chart"):
+            assert not re.search(r"(?<!\\)(!\[|\]\(|<\w)", str(element.proto)), element.type
+
+
+def test_two_versions_of_an_agent_are_compared_field_by_field_and_its_past_names_people() -> None:
+    app = opened("agent", LEAD, agent="refund-agent", tab="Versions")
+    changes = app.dataframe[-1].value
+    assert list(changes.columns) == ["field", "before", "after"]
+    assert len(changes) > 0
+    assert (changes["before"] != changes["after"]).all()
+    past = opened("agent", LEAD, agent="refund-agent", tab="History").dataframe[-1].value
+    assert {"version 1 declared", "version 1 approved", "version 1 in force"} <= set(past["what"])
+    declared = past[past["what"].str.endswith("declared")]
+    assert (declared["by"].str.len() > 0).all()
+    assert past["happened_at"].is_monotonic_decreasing
 
 
 def strangers(told: str, team: str, workspace: Workspace) -> list[str]:

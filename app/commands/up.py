@@ -73,6 +73,7 @@ def up(
         parts.append(Part(name="worker", words=("worker",)))
     if build_minutes:
         parts.append(Part(name="build", words=("build",), every=60.0 * build_minutes))
+        parts.append(Part(name="exports", words=("exports", "run"), every=60.0 * build_minutes))
         # Looks once on each day of the company; asked every hour, because a machine sleeps at night.
         parts.append(Part(name="risk", words=("risk", "--once-a-day"), every=3600.0))
     if check:

@@ -7,12 +7,22 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.labels import md_escape, words
-from app.views._parts import agent_tabs, controls
+from app.views._parts import agent_past, agent_tabs, controls
 from app.views._parts.agent_card import show_card
 from app.views._parts.decide import RISK_COLOURS
 from app.views._parts.page import Page, current, heading, nothing
 
 Row = Mapping[str, object]
+# Only the tab that is open is asked for and drawn; the URL names it.
+TABS = {
+    "Performance": agent_tabs.performance,
+    "Versions": agent_tabs.versions,
+    "Tools": agent_tabs.tools,
+    "Money": agent_tabs.money_of,
+    "Oversight": agent_tabs.oversight,
+    "Runs": agent_tabs.runs,
+    "History": agent_past.history,
+}
 STATUS_COLOURS = {"live": "green", "watch": "orange", "suspended": "red", "retired": "gray"}
 
 
@@ -32,18 +42,12 @@ def render() -> None:
     heading(md_escape(agent["agent_name"] or agent_id), "Is this agent worth keeping as it is?")
     _card(page, agent)
     period = controls.period(page)
-    names = ("Performance", "Versions", "Tools", "Money", "Oversight", "Runs")
-    tabs = dict(zip(names, st.tabs(names), strict=True))
-    for name, draw in (
-        ("Performance", agent_tabs.performance),
-        ("Versions", agent_tabs.versions),
-        ("Tools", agent_tabs.tools),
-        ("Money", agent_tabs.money_of),
-        ("Oversight", agent_tabs.oversight),
-        ("Runs", agent_tabs.runs),
+    for name, tab in zip(
+        TABS, st.tabs(list(TABS), key="tab", on_change="rerun", bind="query-params"), strict=True
     ):
-        with tabs[name]:
-            draw(page, str(agent_id), period)
+        if tab.open:
+            with tab:
+                TABS[name](page, str(agent_id), period)
 
 
 def _card(page: Page, agent: Row) -> None:

@@ -1,8 +1,9 @@
-"""Pages: from click to painted, server time and memory, per view, beside a bare page with a query and a chart.
+"""Pages: from click to painted, server time and memory, per view, beside a bare page with one chart.
 
-Cold is the first load of a view after the server started; warm loads follow in the same browser. A change is a
-click in the navigation, a filter a click on another period. The server's own time is that of sessions without
-a browser, one and twenty at once. The bare page is Streamlit alone, on the same warehouse in the same run.
+Cold is the first load of a view after the server started; warm loads follow in the same browser. A change is
+a click in the navigation, a filter a click on another period. The server's own time is that of sessions
+without a browser, one and twenty at once. The bare page is Streamlit alone with one query and one chart, on
+the same warehouse in the same run.
 
     ./fleetbook bench pages [--workspace=PATH] [--events=100000] [--rounds=10] [--views=fleet,runs]
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import charts
 from app.labels import SMALL_N, count, money, plural, share
-from app.views._parts import behind, measures, run_list, trend
+from app.views._parts import agent_past, behind, measures, run_list, trend
 from app.views._parts.controls import Period
 from app.views._parts.page import Filter, Page, empty, spaced
 from app.views._parts.tables import Column, show
@@ -75,6 +75,7 @@ def versions(page: Page, agent_id: str, period: Period) -> None:
         zone=page.zone,
         alt="Versions of the agent",
     )
+    agent_past.difference(page, agent_id)
 
 
 def _verdicts(rows: pl.DataFrame) -> str:

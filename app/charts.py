@@ -26,6 +26,10 @@ OUTCOME_WORDS = {
     "failed": "failed, stopped or lost",
     "cancelled": "cancelled or expired",
 }
+OUTCOMES_READ = (
+    "Intervened: completed with a person's intervention. Failed: or stopped, or lost. Cancelled: or expired."
+)
+"""How to read the bar of outcome shares."""
 
 
 def plain(text: str) -> str:
@@ -159,7 +163,7 @@ def _date_axis(figure: go.Figure, days: Sequence[dt.date]) -> None:
 
 def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:
     """Outcome shares of terminal runs as one bar that adds to 100 %; ``counts`` by outcome word."""
-    figure = empty_figure(colours, 84)
+    figure = empty_figure(colours, 98)
     total = sum(counts.get(outcome, 0) for outcome in OUTCOMES)
     for outcome, colour in outcome_colours(colours).items():
         number = counts.get(outcome, 0)
@@ -168,13 +172,14 @@ def shares(counts: Mapping[str, int], colours: Palette) -> go.Figure:
             go.Bar(
                 y=[""],
                 x=[part],
-                name=f"{OUTCOME_WORDS[outcome]} {part:.1%}",
+                name=f"{outcome} {part:.1%}",
                 orientation="h",
                 marker={"color": colour, "line": {"width": 0}},
                 hovertemplate=f"{OUTCOME_WORDS[outcome]}: {number:,} of {total:,} runs<extra></extra>",
             )
         )
-    figure.update_layout(barmode="stack", hovermode="closest", bargap=0)
+    # Two lines of legend on a phone; the words in full stand in the tooltip.
+    figure.update_layout(barmode="stack", hovermode="closest", bargap=0, margin={"t": 48})
     figure.update_xaxes(visible=False, range=[0, 1])
     figure.update_yaxes(visible=False)
     return figure

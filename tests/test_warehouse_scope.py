@@ -142,7 +142,7 @@ def test_a_team_name_is_a_value_and_never_sql(built: World) -> None:
 
 def test_unknown_questions_filters_and_orders_are_refused_with_the_known_ones(built: World) -> None:
     lead = built.warehouse.for_person(LEAD)
-    with pytest.raises(QuestionError, match="The questions are agents, "):
+    with pytest.raises(QuestionError, match="The questions are agent_history, agents, "):
         lead.query("agent", is_demo=False)
     with pytest.raises(QuestionError, match="did you mean 'outcome'"):
         lead.query("runs", is_demo=False, outcom="clean")

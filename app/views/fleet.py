@@ -63,6 +63,7 @@ def _outcomes(page: Page, period: Period, team: str | None) -> None:
             page, "outcomes", "How runs ended", "series", {"by": "fleet", **days, "team_id": team}
         ),
         charts.shares(counts, page.colours),
+        caption=charts.OUTCOMES_READ,
     )
 
 

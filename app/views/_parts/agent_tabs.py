@@ -42,7 +42,7 @@ def performance(page: Page, agent_id: str, period: Period) -> None:
     source = behind.question(
         page, "agent_outcomes", "How runs ended", "series", {"by": "agent", "agent_id": agent_id, **days}
     )
-    behind.chart(source, charts.shares(counts, page.colours))
+    behind.chart(source, charts.shares(counts, page.colours), caption=charts.OUTCOMES_READ)
     trend.show(page, "agent_runs", "runs", period, "agent", agent_id=agent_id)
 
 

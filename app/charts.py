@@ -145,6 +145,24 @@ def lines(
     return figure
 
 
+def add_band(figure: go.Figure, ends: Sequence[tuple[dt.date, float, float]], name: str, colour: str) -> None:
+    """A band between a low and a high amount per day, behind the lines; ``colour`` is hex."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    days = [day for day, _, _ in ends]
+    figure.add_trace(
+        go.Scatter(
+            x=[*days, *days[::-1]],
+            y=[*(high for _, _, high in ends), *(low for _, low, _ in reversed(ends))],
+            name=name,
+            mode="lines",
+            fill="toself",
+            fillcolor=f"rgba({red},{green},{blue},0.22)",
+            line={"color": f"rgba({red},{green},{blue},0.22)", "width": 0},
+            hoverinfo="skip",
+        )
+    )
+
+
 def _step(days: Sequence[dt.date]) -> dt.timedelta:
     return days[1] - days[0] if len(days) > 1 else dt.timedelta(days=1)
 

@@ -218,7 +218,8 @@ def _points(trace: go.Scatter, plot: _Drawing) -> Iterator[Mark]:
 def _lines(trace: go.Scatter, places: list[tuple[float, float] | None]) -> Iterator[Mark]:
     """One line per stretch without a gap; a point alone is a dot. A filled trace is an area."""
     if trace.fill == "toself":
-        yield {"kind": "area", "points": [place for place in places if place], "colour": trace.fillcolor}
+        points = [place for place in places if place]
+        yield {"kind": "area", "points": points, "colour": _hex(trace.fillcolor)}
         return
     stretch: list[tuple[float, float]] = []
     for place in [*places, None]:
@@ -271,4 +272,12 @@ def _moment(day: Value, after_s: float) -> Value:
 
 def _colour(trace: Any) -> str:
     colour = trace.marker.color if trace.marker and trace.marker.color is not None else trace.line.color
-    return str(colour if isinstance(colour, str) else colour[0])
+    return _hex(colour if isinstance(colour, str) else colour[0])
+
+
+def _hex(colour: str) -> str:
+    """A colour of Plotly as hex: ``rgba(0,114,178,0.2)`` becomes ``#0072b233``."""
+    if not colour.startswith("rgba("):
+        return colour
+    *parts, alpha = (float(part) for part in colour.removeprefix("rgba(").removesuffix(")").split(","))
+    return "#" + "".join(f"{round(part):02x}" for part in (*parts, alpha * 255))

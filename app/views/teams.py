@@ -7,13 +7,12 @@ import datetime as dt
 import polars as pl
 import streamlit as st
 
-from app import charts
-from app.labels import md_escape, money, plural
+from app.labels import money, plural
 from app.live import money as live
 from app.live.money import Balance
-from app.views._parts import behind, controls, raising
+from app.views._parts import burn, controls, raising
 from app.views._parts.flight import runs_in_flight
-from app.views._parts.page import Filter, Page, current, empty, heading
+from app.views._parts.page import Page, current, empty, heading
 from app.views._parts.tables import Column, show
 from app.views._parts.wallets import show_wallets
 
@@ -77,41 +76,11 @@ def _inside(page: Page) -> None:
         if own and own.window == "month"
         else last.replace(day=1)
     )
-    _burn(page, team, own, first, last)
+    burn.show_burn(page, team, own, first, last)
     left, right = st.columns(2)
     for column, by, head in ((left, "agent", "Agent"), (right, "model", "Model")):
         with column:
             _spenders(page, team, by, head, first, last)
-
-
-def _burn(page: Page, team: str, own: Balance | None, first: dt.date, last: dt.date) -> None:
-    rows = page.ask("spend_over_time", by="team", grain="day", team_id=team, first_date=first, last_date=last)
-    if rows.is_empty() or last < first:
-        empty("No charge of this team in this window yet.")
-        return
-    end = own.window_end.astimezone(page.zone).date() if own and own.window == "month" else last
-    window = [first + dt.timedelta(days=n) for n in range(max((end - first).days, (last - first).days + 1))]
-    by_day = {row["first_date"]: float(row["cost_usd"] or 0) for row in rows.iter_rows(named=True)}
-    spent, total = [], 0.0
-    for day in window:
-        total += by_day.get(day, 0.0)
-        spent.append(total if day <= last else None)
-    series = [charts.Series(name="spent so far", colour=page.team_colours.get(team, ""), amounts=spent)]
-    if own and own.cap_usd is not None:
-        cap: list[float | None] = [float(own.cap_usd)] * len(window)
-        series.append(charts.Series(name="cap", colour=page.colours.bad, amounts=cap))
-    cut: dict[str, Filter] = {
-        "by": "team",
-        "grain": "day",
-        "team_id": team,
-        "first_date": first,
-        "last_date": last,
-    }
-    behind.chart(
-        behind.question(page, "burn", "Spent so far by day", "spend_over_time", cut),
-        charts.lines(window, series, page.colours, tick=",.0f", hover=",.2f", unit=" USD"),
-        caption=f"{md_escape(page.team(team))}: charges of the build by day, added up, {first:%-d %b} on.",
-    )
 
 
 def _spenders(page: Page, team: str, by: str, head: str, first: dt.date, last: dt.date) -> None:

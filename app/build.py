@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.building.plan import MANIFEST
+from app.building.run import Job, Marts, NodeDone, Report, Stopped
 from app.checks.parameters import own_parameters
-from app.completeness import MANIFEST, RUN_RESULTS, find_gap, one_line
-from app.dbt_run import Marts, NodeDone, Report, Stopped
 from app.errors import BuildFailed
 from app.generations import BuildFolder
 from app.spans import write_mapped
@@ -98,17 +98,21 @@ def build(
             workspace, project, log.state, built_at, has_spans=has_spans, recorded_before=recorded_before
         )
         number = folder.next_number()
-        environment = _environment(workspace, folder, log, number, built_at)
-        if recorded_before is not None:
-            environment["FLEETBOOK_EVENT_FILTER"] = _recorded_by(recorded_before)
-        selector = None if recorded_before is None else CHECK_SELECTOR
-        marts = _run(folder, project, environment, lock, progress or (lambda step: None), selector)
+        job = _job(
+            workspace,
+            folder,
+            log,
+            project=project,
+            number=number,
+            built_at=built_at,
+            recorded_before=recorded_before,
+        )
+        marts = _run(folder, job, lock, progress or (lambda step: None))
         if (folder.making / "warehouse.duckdb.wal").exists():
-            raise _failed(folder, "publishing", "dbt left a write-ahead log beside the warehouse")
-        for name in (MANIFEST, RUN_RESULTS):
-            shutil.copyfile(folder.target / name, folder.making / name)
+            raise _failed(folder, "publishing", "DuckDB left a write-ahead log beside the warehouse")
+        shutil.copyfile(folder.target / MANIFEST, folder.making / MANIFEST)
         seconds = time.monotonic() - started
-        facts = _facts(number, built_at, log, marts, environment["FLEETBOOK_TIME_ZONE"], seconds)
+        facts = _facts(number, built_at, log, marts, job.settings["FLEETBOOK_TIME_ZONE"], seconds)
         facts |= {"inputs": msgspec.to_builtins(made_from), "has_spans": has_spans}
         path = folder.publish(number, facts)
     upkeep = keep_in_order(workspace)
@@ -152,23 +156,37 @@ def _read_log(
     return log, mapped > 0
 
 
-def _environment(
-    workspace: Workspace, folder: BuildFolder, log: Snapshot, number: int, built_at: dt.datetime
-) -> dict[str, str]:
-    events = glob.escape(str(folder.input)).replace("'", "''").replace("$", "$$") + "/*.parquet"
-    return {
-        **os.environ,
-        "FLEETBOOK_EVENT_FILES": f"'{events}'",
-        "FLEETBOOK_WAREHOUSE_FILE": str(folder.making / "warehouse.duckdb"),
-        "FLEETBOOK_WORK_FILE": str(folder.work / "work.duckdb"),
-        "FLEETBOOK_TIME_ZONE": company_time_zone(workspace),
-        "FLEETBOOK_BUILD_ID": str(number),
-        "FLEETBOOK_BUILT_AT": built_at.isoformat(),
-        "FLEETBOOK_CHECKPOINT_SIZE": str(log.checkpoint.size),
-        "FLEETBOOK_CHECKPOINT_ROOT": log.checkpoint.root,
-        "FLEETBOOK_CHECK_PARAMETERS": json.dumps(own_parameters(workspace), sort_keys=True),
-        "DO_NOT_TRACK": "1",
-    }
+def _job(
+    workspace: Workspace,
+    folder: BuildFolder,
+    log: Snapshot,
+    *,
+    project: Path,
+    number: int,
+    built_at: dt.datetime,
+    recorded_before: dt.datetime | None,
+) -> Job:
+    files = glob.escape(str(folder.input)).replace("'", "''") + "/*.parquet"
+    only = "true" if recorded_before is None else _recorded_by(recorded_before)
+    return Job(
+        project=str(project),
+        target=str(folder.target),
+        logs=str(folder.logs),
+        warehouse=str(folder.making / "warehouse.duckdb"),
+        events=f"select * from read_parquet('{files}', union_by_name=true, hive_partitioning=false)"
+        f" where {only}",
+        selector="" if recorded_before is None else CHECK_SELECTOR,
+        settings={
+            "FLEETBOOK_TIME_ZONE": company_time_zone(workspace),
+            "FLEETBOOK_CHECK_PARAMETERS": json.dumps(own_parameters(workspace), sort_keys=True),
+        },
+        variables={
+            "build_id": number,
+            "built_at": built_at.isoformat(),
+            "checkpoint_size": log.checkpoint.size,
+            "checkpoint_root": log.checkpoint.root or None,
+        },
+    )
 
 
 def _recorded_by(moment: dt.datetime) -> str:
@@ -189,24 +207,17 @@ def company_time_zone(workspace: Workspace) -> str:
     return load_registry(workspace.registry_file).company.time_zone
 
 
-def _run(
-    folder: BuildFolder,
-    project: Path,
-    environment: Mapping[str, str],
-    lock: int,
-    progress: Progress,
-    selector: str | None,
-) -> Marts:
-    """Run dbt in a process of its own and return what it made. Raises BuildFailed."""
+def _run(folder: BuildFolder, job: Job, lock: int, progress: Progress) -> Marts:
+    """Let a process of its own make the tables, and return what it made. Raises BuildFailed."""
     log_file = folder.logs / "builder.log"
-    (folder.target / RUN_RESULTS).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "app.dbt_run", str(project), str(folder.target), str(folder.logs)]
-    command += [selector] if selector else []
+    told = folder.work / "job.json"
+    told.write_bytes(msgspec.json.encode(job))
+    command = [sys.executable, "-m", "app.building.run", str(told)]
     with log_file.open("w", encoding="utf-8") as errors:
         child = subprocess.Popen(
             command,
             cwd=REPOSITORY,
-            env=dict(environment),
+            env={**os.environ, "DO_NOT_TRACK": "1"},
             stdin=subprocess.PIPE,  # open as long as this process lives: the child ends with it
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -214,14 +225,16 @@ def _run(
         )
         with child:
             marts = _follow(child, folder, progress)
-    _require_complete(folder, selector)
+            child.wait()  # before its standard input is closed, which would end it
     if child.returncode != 0 or marts is None:
-        raise _failed(folder, "dbt", f"its process ended with code {child.returncode}{_last_words(log_file)}")
+        raise _failed(
+            folder, "builder", f"its process ended with code {child.returncode}{_last_words(log_file)}"
+        )
     return marts
 
 
 def _follow(child: subprocess.Popen[bytes], folder: BuildFolder, progress: Progress) -> Marts | None:
-    """Read the child's reports until it ends. Raises BuildFailed for the first node that failed."""
+    """Read the child's reports until it ends. Raises BuildFailed for the first step that failed."""
     marts = None
     for line in child.stdout or ():
         report = msgspec.json.decode(line, type=Report)
@@ -229,17 +242,10 @@ def _follow(child: subprocess.Popen[bytes], folder: BuildFolder, progress: Progr
             case NodeDone():
                 progress(Step(report.name, report.done, report.total))
             case Stopped():
-                raise _failed(folder, "dbt", one_line(report.problem))
+                raise _failed(folder, report.node, report.problem)
             case Marts():
                 marts = report
     return marts
-
-
-def _require_complete(folder: BuildFolder, selector: str | None) -> None:
-    """Raise BuildFailed unless every model and data test that was asked for ran and passed."""
-    gap = find_gap(folder.target, selector)
-    if gap is not None:
-        raise _failed(folder, gap.node, gap.problem)
 
 
 def _failed(folder: BuildFolder, node: str, problem: str) -> BuildFailed:

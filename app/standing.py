@@ -60,7 +60,7 @@ def inputs(
     return Inputs(
         log=log,
         settings=_digest(sorted(workspace.root.glob("*.yaml"))),
-        release=f"{__version__} {_digest(_sources(project))} {_environment()}",
+        release=f"{__version__} {_digest(sources(project))} {_environment()}",
         period=period,
     )
 
@@ -121,12 +121,13 @@ def _made_from(folder: BuildFolder) -> tuple[int, Inputs, bool] | None:
         return None
 
 
-def _sources(project: Path) -> list[Path]:
+def sources(project: Path) -> list[Path]:
     """The dbt project's own files, without what dbt writes."""
     return sorted(
         path
         for path in project.rglob("*")
-        if path.suffix in (".sql", ".yml", ".md") and not {"target", "logs"} & set(path.parts)
+        if path.suffix in (".sql", ".yml", ".md")
+        and not {"target", "logs"} & set(path.relative_to(project).parts)
     )
 
 

@@ -172,8 +172,9 @@ def dbt_sources() -> str:
         '    description: "The event log: sealed segments and the durable part of open writers, as one relation."',
         "    config:",
         "      formatter: template",
-        "      external_location: \"(select * from read_parquet({{ env_var('FLEETBOOK_EVENT_FILES', 'null') }},"
-        " union_by_name=true, hive_partitioning=false) where {{ env_var('FLEETBOOK_EVENT_FILTER', 'true') }})\"",
+        # the builder names a relation of its own; dbt by itself reads the files
+        "      external_location: \"(select * from {{ env_var('FLEETBOOK_EVENTS', 'read_parquet(' ~"
+        " env_var('FLEETBOOK_EVENT_FILES', 'null') ~ ', union_by_name=true, hive_partitioning=false)') }})\"",
         "    tables:",
         "      - name: events",
         '        description: "One row per event; which columns an event type carries is listed in docs/events.md."',

@@ -17,6 +17,9 @@ import yaml
 from app import metrics_page
 from app.build import PROJECT
 from ingest.contract import arrow_schema
+from ingest.importers.alias_rows import write_aliases
+from ingest.reader import snapshot
+from tests.same_tables import tables_that_differ
 from tests.warehouse_world import World, world
 
 MUTANTS = (
@@ -77,20 +80,22 @@ NAMES_OF_THINGS = re.compile(r"(_index|_version|^attempt|^build_id|^position)$")
 """Numbers that name something and have no unit."""
 
 
-def dbt(project: Path, folder: Path, *arguments: str) -> dict[str, str]:
-    """Run dbt over an empty log; status by the node's name."""
+def dbt(project: Path, folder: Path, *arguments: str, events: str = "") -> dict[str, str]:
+    """Run dbt over the files ``events``, or over an empty log; status by the node's name."""
     folder.mkdir(exist_ok=True)
-    pq.write_table(arrow_schema().empty_table(), folder / "events.parquet")
+    if not events:
+        pq.write_table(arrow_schema().empty_table(), folder / "events.parquet")
     environment = {
         **os.environ,
-        "FLEETBOOK_EVENT_FILES": f"'{folder}/events.parquet'",
+        "FLEETBOOK_EVENT_FILES": events or f"'{folder}/events.parquet'",
+        "FLEETBOOK_TIME_ZONE": "Europe/Berlin",
         "FLEETBOOK_WAREHOUSE_FILE": str(folder / "warehouse.duckdb"),
         "FLEETBOOK_WORK_FILE": str(folder / "work.duckdb"),
         "DO_NOT_TRACK": "1",
     }
     command = [sys.executable, "-m", "dbt.cli.main", *arguments, "--quiet", "--no-use-colors"]
-    places = ["--project-dir", project, "--profiles-dir", project]
-    places += ["--target-path", folder / "target", "--log-path", folder / "logs"]
+    places = ["--project-dir", str(project), "--profiles-dir", str(project)]
+    places += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     subprocess.run([*command, *places], env=environment, capture_output=True, check=False)
     results = json.loads((folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
     return {result["unique_id"].split(".")[-1]: result["status"] for result in results}
@@ -111,11 +116,18 @@ def built() -> World:
     return world()
 
 
-def test_every_rule_gives_the_rows_worked_out_by_hand(tmp_path: Path) -> None:
-    statuses = dbt(PROJECT, tmp_path / "right", "build")
+def test_every_rule_gives_the_rows_worked_out_by_hand_and_dbt_makes_the_builders_tables(
+    built: World, tmp_path: Path
+) -> None:
+    files = snapshot(built.workspace, tmp_path / "log").files
+    write_aliases(built.workspace, tmp_path / "aliases.parquet")
+    events = "[" + ", ".join(f"'{file}'" for file in [*files, tmp_path / "aliases.parquet"]) + "]"
+    statuses = dbt(PROJECT, tmp_path / "right", "build", events=events)
     bad = {name: status for name, status in statuses.items() if status not in ("success", "pass")}
     assert bad == {}
     assert rules() <= statuses.keys()
+    by_dbt = tmp_path / "right" / "warehouse.duckdb"
+    assert tables_that_differ(built.warehouse.file, by_dbt) == {"build_info"}  # its number and its moment
 
 
 def test_every_rule_catches_its_mutant(tmp_path: Path) -> None:

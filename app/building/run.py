@@ -1,0 +1,121 @@
+"""The process that makes the tables and writes their Parquet copies: ``python -m app.building.run``.
+
+It reports on standard output, one JSON object per line; it ends at once when its standard input closes, which
+is how it learns that the builder died.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import msgspec
+
+from app.building.export import export
+from app.building.make import Failed, Made, make_all
+from app.building.plan import PlanError, chosen, plan
+
+RUN_RESULTS = "run_results.json"
+
+
+class NodeDone(msgspec.Struct, tag="node", frozen=True, kw_only=True):
+    """A model was made or a test was run: its name, its number and how many there are."""
+
+    name: str
+    done: int
+    total: int
+
+
+class Stopped(msgspec.Struct, tag="stopped", frozen=True, kw_only=True):
+    """The build ends here: at which model or test, and why."""
+
+    node: str
+    problem: str
+
+
+class Marts(msgspec.Struct, tag="marts", frozen=True, kw_only=True):
+    """What the generation holds: rows and SHA256 of the Parquet copy per table, events, newest event."""
+
+    row_counts: dict[str, int]
+    digests: dict[str, str]
+    event_count: int
+    data_until_us: int | None
+
+
+Report: TypeAlias = NodeDone | Stopped | Marts
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process is to do.
+
+    ``events`` is the query that gives the log, ``selector`` names the tables to make (of selectors.yml; all
+    when empty); ``settings`` are those of the compiled SQL, ``variables`` those it reads while it runs.
+    """
+
+    project: str
+    target: str
+    logs: str
+    warehouse: str
+    events: str
+    selector: str
+    settings: dict[str, str]
+    variables: dict[str, str | int | None]
+
+
+def main() -> int:
+    """Make the tables of the job named by the first argument; 0 when everything was made and passed."""
+    reports = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # whatever dbt prints goes to the builder's log
+    threading.Thread(target=_end_with_builder, daemon=True).start()
+    job = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Job)
+    try:
+        _report(reports, _build(job, reports))
+    except PlanError as error:
+        return _stop(reports, "dbt", str(error))
+    except Failed as error:
+        return _stop(reports, error.node, error.problem)
+    return 0
+
+
+def _build(job: Job, reports: IO[bytes]) -> Marts:
+    """Raises PlanError, Failed, duckdb.Error, OSError."""
+    whole = plan(Path(job.project), Path(job.target), Path(job.logs), job.settings)
+    steps = chosen(whole, job.selector)
+    warehouse = Path(job.warehouse)
+    done: list[Made] = []
+    for made in make_all(warehouse, job.events, job.variables, steps):
+        done.append(made)
+        name = made.unique_id.split(".")[2]
+        _report(reports, NodeDone(name=name, done=len(done), total=len(steps)))
+    (warehouse.parent / RUN_RESULTS).write_bytes(msgspec.json.encode({"results": done}))
+    held = export(warehouse)
+    return Marts(
+        row_counts=held.row_counts,
+        digests=held.digests,
+        event_count=held.event_count,
+        data_until_us=held.data_until_us,
+    )
+
+
+def _stop(reports: IO[bytes], node: str, problem: str) -> int:
+    """Report the problem in one line: without the heading of dbt's messages."""
+    lines = [line.strip() for line in problem.splitlines() if line.strip()]
+    told = lines[1:] if len(lines) > 1 and lines[0].endswith(")") else lines
+    _report(reports, Stopped(node=node, problem=" ".join(told).rstrip(".") or "no message"))
+    return 1
+
+
+def _end_with_builder() -> None:
+    os.read(0, 1)
+    os._exit(70)  # EX_SOFTWARE: nothing of this build may go on
+
+
+def _report(reports: IO[bytes], report: Report) -> None:
+    reports.write(msgspec.json.encode(report) + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

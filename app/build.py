@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import glob
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from app.building.plan import MANIFEST
+from app.building.changes import Log
+from app.building.make import WORK_FILE
 from app.building.run import Job, Marts, NodeDone, Report, Stopped
 from app.checks.parameters import own_parameters
 from app.errors import BuildFailed
@@ -60,7 +61,8 @@ class Generation:
     """One published generation: what it was made from and what it holds.
 
     ``data_until`` is the newest event, None for an empty log; ``row_counts`` is table to rows; ``upkeep``
-    says what was done to the log afterwards, empty for nothing.
+    says what was done to the log afterwards, empty for nothing. ``is_full`` is False when it goes on from the
+    generation before.
     """
 
     build_id: str
@@ -71,6 +73,7 @@ class Generation:
     row_counts: Mapping[str, int]
     seconds: float
     upkeep: str = ""
+    is_full: bool = True
 
 
 def build(
@@ -80,12 +83,15 @@ def build(
     project: Path = PROJECT,
     now: dt.datetime | None = None,
     recorded_before: dt.datetime | None = None,
+    is_full: bool = False,
 ) -> Generation:
     """Build all tables from the log and make them the current generation.
 
     ``project`` is the dbt project, ``now`` the time of the build (the clock when left out). With
     ``recorded_before`` the tables of the monthly check hold what the log held at that moment, and they are
-    published in ``build/checks/`` beside the current generation, which stays. Raises BuildBusy
+    published in ``build/checks/`` beside the current generation, which stays. Otherwise the build goes on
+    from the current generation where it can, and makes anew what is concerned by what came since; with
+    ``is_full`` it makes all anew. Both give the same tables. Raises BuildBusy
     while another build runs, BuildFailed when a step fails (the generation before stays), IngestError when
     the log cannot be read, RunnerError when registry.yaml is not valid.
     """
@@ -106,11 +112,11 @@ def build(
             number=number,
             built_at=built_at,
             recorded_before=recorded_before,
+            may_go_on=not is_full and not has_spans,
         )
         marts = _run(folder, job, lock, progress or (lambda step: None))
         if (folder.making / "warehouse.duckdb.wal").exists():
             raise _failed(folder, "publishing", "DuckDB left a write-ahead log beside the warehouse")
-        shutil.copyfile(folder.target / MANIFEST, folder.making / MANIFEST)
         seconds = time.monotonic() - started
         facts = _facts(number, built_at, log, marts, job.settings["FLEETBOOK_TIME_ZONE"], seconds)
         facts |= {"inputs": msgspec.to_builtins(made_from), "has_spans": has_spans}
@@ -125,6 +131,7 @@ def build(
         row_counts=marts.row_counts,
         seconds=seconds,
         upkeep=upkeep,
+        is_full=not marts.is_partial,
     )
 
 
@@ -165,16 +172,26 @@ def _job(
     number: int,
     built_at: dt.datetime,
     recorded_before: dt.datetime | None,
+    may_go_on: bool,
 ) -> Job:
-    files = glob.escape(str(folder.input)).replace("'", "''") + "/*.parquet"
-    only = "true" if recorded_before is None else _recorded_by(recorded_before)
+    derived = [folder.input / name for name in (MAPPED_SPANS, ALIASES) if (folder.input / name).exists()]
+    previous = folder.pointer.resolve() if may_go_on and folder.pointer.is_symlink() else None
     return Job(
         project=str(project),
         target=str(folder.target),
         logs=str(folder.logs),
         warehouse=str(folder.making / "warehouse.duckdb"),
-        events=f"select * from read_parquet('{files}', union_by_name=true, hive_partitioning=false)"
-        f" where {only}",
+        log=Log(
+            files=[str(folder.input / file.name) for file in log.files],
+            derived=[str(file) for file in derived],
+            event_count=log.events,
+            only="true" if recorded_before is None else _recorded_by(recorded_before),
+        ),
+        build_id=number,
+        derived_sha256=_digest(derived),
+        kept=str(folder.kept / WORK_FILE) if recorded_before is None else "",
+        previous=str(previous / "warehouse.duckdb") if previous else "",
+        previous_id=int(previous.name) if previous else 0,
         selector="" if recorded_before is None else CHECK_SELECTOR,
         settings={
             "FLEETBOOK_TIME_ZONE": company_time_zone(workspace),
@@ -187,6 +204,13 @@ def _job(
             "checkpoint_root": log.checkpoint.root or None,
         },
     )
+
+
+def _digest(files: list[Path]) -> str:
+    total = hashlib.sha256()
+    for file in files:
+        total.update(file.read_bytes())
+    return total.hexdigest()
 
 
 def _recorded_by(moment: dt.datetime) -> str:
@@ -284,5 +308,6 @@ def _facts(
         "time_zone": time_zone,
         "row_counts": marts.row_counts,
         "parquet_sha256": marts.digests,
+        "is_full": not marts.is_partial,
         "seconds": round(seconds, 3),
     }

@@ -1,7 +1,8 @@
 """Where generations of the warehouse lie: numbered folders that never change, and the pointer to one of them.
 
 ``build/`` holds ``gens/<number>/`` (published), ``current`` (the pointer), and what only the builder touches:
-``making/`` (the next generation), ``work/`` (its input and scratch database), ``target/`` (dbt's memory).
+``making/`` (the next generation), ``work/`` (its input), ``target/`` (the compiled project), ``kept/`` (what
+the next build may go on from).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class BuildFolder:
         self.input = root / "work" / "input"
         self.target = root / "target"
         self.logs = root / "logs"
+        self.kept = root / "kept"
         self.pointer = root / "current"
 
     @contextmanager
@@ -67,7 +69,7 @@ class BuildFolder:
         """Remove what a killed or failed build left; none of it was published."""
         for folder in (self.making, self.work):
             shutil.rmtree(folder, ignore_errors=True)
-        for folder in (self.generations, self.making, self.input, self.target, self.logs):
+        for folder in (self.generations, self.making, self.input, self.target, self.logs, self.kept):
             folder.mkdir(parents=True, exist_ok=True)
 
     def numbers(self) -> list[int]:

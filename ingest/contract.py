@@ -187,6 +187,15 @@ def dbt_sources() -> str:
         '            description: "Canonical JSON of the event, the bytes that are hashed."',
     ]
     lines += ["          - name: hash", '            description: "SHA256 chain value of the event, in hex."']
+    lines += [
+        "      - name: arrivals",
+        '        description: "The events that came since the tables were made, with the last one before them of'
+        ' each writer; is_arrived tells them apart. All events in a full build."',
+        "        config:",
+        "          external_location: \"(select * from {{ env_var('FLEETBOOK_ARRIVALS', '(select *, true as"
+        " is_arrived from read_parquet(' ~ env_var('FLEETBOOK_EVENT_FILES', 'null') ~ ', union_by_name=true,"
+        " hive_partitioning=false))') }})\"",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import msgspec
 
-from app.building.plan import EVENTS, Column, Step
+from app.building.changes import Basis, Log, can_be_kept, open_all, open_changes, remember
+from app.building.plan import Column, Step
 
 READABLE_SINCE = "v1.2.0"
 """Analysts open the warehouse with this DuckDB and later."""
 SHOWN_ROWS = 3
+WORK_FILE = "work.duckdb"
 
 
 class Failed(Exception):
@@ -34,87 +38,157 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     execution_time: float
 
 
+class Making:
+    """Two files in the making: the warehouse, and ``work.duckdb`` beside it with what later builds need.
+
+    In a build that goes on from an earlier one, both hold what was made then. Steps by run are then made
+    in a database of their own from the runs concerned, and take the place of what is kept of these runs;
+    tests of nothing else look at them only. All other steps are made anew from whole tables.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, steps: Sequence[Step], *, is_partial: bool):
+        self._connection = connection
+        self._is_partial = is_partial
+        self._steps = {step.relation: step for step in steps if step.kind == "model"}
+
+    def clear(self) -> None:
+        """Remove what will be made anew; what is kept stays."""
+        for relation, step in self._steps.items():
+            if not step.by and relation.startswith('"warehouse"'):
+                self._connection.execute(f"drop table {relation}")
+        self._connection.execute("checkpoint")  # their place in the file is free from here on
+
+    def do(self, step: Step) -> None:
+        """Make the model or run the test. Raises Failed."""
+        try:
+            if step.kind == "test":
+                _test(self._connection, step, self._placed(step.sql, step.by))
+            elif step.is_view:
+                self._connection.execute(
+                    f"create view {self._place(step.relation, step.by)} as {self._placed(step.sql, step.by)}"
+                )
+            else:
+                self._fill(step)
+        except duckdb.Error as error:
+            raise Failed(f"{step.kind} {step.name}", str(error)) from error
+
+    def _fill(self, step: Step) -> None:
+        """DuckDB writes to one database in a transaction; one for each keeps the syncs few."""
+        place, sql = self._place(step.relation, step.by), self._placed(step.sql, step.by)
+        concerned = "coalesce(run_id in (select run_id from work.log.affected), true)"
+        is_by_run = self._is_partial and step.by == "run"
+        with _transaction(self._connection):
+            _fill(self._connection, step, place, sql)
+            if is_by_run:
+                self._connection.execute(f"delete from {place} where not {concerned}")
+        if self._is_partial and step.is_kept:
+            with _transaction(self._connection):
+                if is_by_run:
+                    self._connection.execute(f"delete from {step.relation} where {concerned}")
+                self._connection.execute(f"insert into {step.relation} by name from {place}")
+
+    def _placed(self, sql: str, by: str) -> str:
+        """``sql`` with each relation where a reader of the word ``by`` finds it."""
+        return _RELATION.sub(lambda found: self._place(found.group(), by), sql)
+
+    def _place(self, relation: str, by: str) -> str:
+        step = self._steps.get(relation)
+        if step is None or (relation.startswith('"warehouse"') and not step.by):
+            return relation
+        if step.is_kept and not (self._is_partial and by):
+            return relation
+        return relation.replace('"work"', '"scratch"').replace('"warehouse"', '"scratch"')
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("begin")
+    yield
+    connection.execute("commit")
+
+
+_RELATION = re.compile(r'"(?:warehouse|work)"\."main"\."\w+"')
+
+
 def make_all(
     warehouse: Path,
-    events: str,
+    log: Log,
     variables: Mapping[str, str | int | None],
-    steps: Sequence[Step],
+    plan: Sequence[Step],
+    *,
+    basis: Basis | None,
+    before: Basis | None,
 ) -> Iterator[Made]:
-    """Make every table of ``steps`` in the new file ``warehouse``; ``events`` is the query of the log.
+    """Make every table of ``plan`` in the file ``warehouse``; gives each step when it is done.
 
-    Gives each step when it is done. Scratch tables lie in ``work.duckdb`` beside it, which is removed.
-    Raises Failed, OSError.
+    With ``before`` the file and ``work.duckdb`` beside it hold what was made then, and the build goes on from
+    there. Without, they must not be there. Afterwards ``work.duckdb`` is what the next build may go on from,
+    under the name ``basis``; there is none without it or when the plan allows no such build. Raises Failed,
+    OSError, and TooMuchChanged before anything was made, when the build cannot go on from what there is.
     """
-    work = warehouse.with_name("work.duckdb")
-    with duckdb.connect(
-        str(warehouse), config={"storage_compatibility_version": READABLE_SINCE}
-    ) as connection:
-        _settle(connection, warehouse, work, variables)
-        _open_log(connection, events)
-        for step in steps:
+    work = warehouse.with_name(WORK_FILE)
+    scratch = warehouse.with_name("scratch.duckdb")
+    config = {"storage_compatibility_version": READABLE_SINCE}
+    with duckdb.connect(str(warehouse), config=dict(config)) as connection:
+        _settle(connection, work, scratch, variables)
+        if before is None:
+            open_all(connection, log)
+        else:
+            open_changes(connection, log, plan, before)
+        making = Making(connection, plan, is_partial=before is not None)
+        if before is not None:
+            making.clear()
+        for step in plan:
             started = time.perf_counter()
-            _do(connection, step)
+            making.do(step)
             spent = time.perf_counter() - started
             status = "pass" if step.kind == "test" else "success"
             yield Made(unique_id=step.unique_id, status=status, execution_time=round(spent, 6))
+        if basis is not None and can_be_kept(plan):
+            remember(connection, log, plan, basis)
+        connection.execute("detach scratch")
         connection.execute("detach work")
-    work.unlink()
+    scratch.unlink()
+    if basis is None or not can_be_kept(plan):
+        work.unlink()
 
 
 def _settle(
     connection: duckdb.DuckDBPyConnection,
-    warehouse: Path,
     work: Path,
+    scratch: Path,
     variables: Mapping[str, str | int | None],
 ) -> None:
     memory = os.environ.get("FLEETBOOK_MEMORY_LIMIT", "4GB")
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set preserve_insertion_order = false")
     connection.execute(f"set memory_limit = {_text(memory)}")
-    connection.execute(f"attach {_text(str(work))} as work (storage_version 'latest')")
+    for name, file in (("work", work), ("scratch", scratch)):
+        connection.execute(f"attach {_text(str(file))} as {name} (storage_version 'latest')")
     for name, value in variables.items():
         connection.execute(f"set variable {name} = {_literal(value)}")
 
 
-def _open_log(connection: duckdb.DuckDBPyConnection, events: str) -> None:
-    connection.execute("create schema work.log")
-    connection.execute(f"create view {EVENTS} as {events}")
-
-
-def _do(connection: duckdb.DuckDBPyConnection, step: Step) -> None:
-    try:
-        if step.kind == "test":
-            _test(connection, step)
-        elif step.is_view:
-            connection.execute(f"create view {step.relation} as {step.sql}")
-        else:
-            connection.execute("begin")
-            _fill(connection, step)
-            connection.execute("commit")
-    except duckdb.Error as error:
-        raise Failed(f"{step.kind} {step.name}", str(error)) from error
-
-
-def _fill(connection: duckdb.DuckDBPyConnection, step: Step) -> None:
-    """Make the table of ``step``, with its contract and the sentences of its columns."""
+def _fill(connection: duckdb.DuckDBPyConnection, step: Step, relation: str, sql: str) -> None:
+    """Make the table ``relation`` of ``step``, with its contract and the sentences of its columns."""
     if not step.columns:
-        connection.execute(f"create table {step.relation} as {step.sql}")
+        connection.execute(f"create table {relation} as {sql}")
         return
     promised = ", ".join(
         f'"{column.name}" {column.data_type}{" not null" if column.is_required else ""}'
         for column in step.columns
     )
-    connection.execute(f"create table {step.relation} ({promised})")
-    _insist(connection, step)
+    connection.execute(f"create table {relation} ({promised})")
+    _insist(connection, step, relation, sql)
     names = ", ".join(f'"{column.name}"' for column in step.columns)
-    connection.execute(f"insert into {step.relation} ({names}) select {names} from ({step.sql})")
-    connection.execute(";".join(_comments(step.relation, step.description, step.columns)))
+    connection.execute(f"insert into {relation} ({names}) select {names} from ({sql})")
+    connection.execute(";".join(_comments(relation, step.description, step.columns)))
 
 
-def _insist(connection: duckdb.DuckDBPyConnection, step: Step) -> None:
+def _insist(connection: duckdb.DuckDBPyConnection, step: Step, relation: str, sql: str) -> None:
     """Raise Failed unless the model gives the columns and types of its contract."""
-    promised = _types(connection, f"from {step.relation}")
-    given = _types(connection, step.sql)
+    promised = _types(connection, f"from {relation}")
+    given = _types(connection, sql)
     if promised != given:
         wrong = sorted(
             name for name in promised.keys() | given.keys() if promised.get(name) != given.get(name)
@@ -137,14 +211,14 @@ def _comments(relation: str, description: str, columns: Sequence[Column]) -> lis
     ]
 
 
-def _test(connection: duckdb.DuckDBPyConnection, step: Step) -> None:
+def _test(connection: duckdb.DuckDBPyConnection, step: Step, sql: str) -> None:
     """Raise Failed with the first rows that the test finds."""
-    rows = connection.execute(f"select * from ({step.sql}) limit {SHOWN_ROWS}")
+    rows = connection.execute(f"select * from ({sql}) limit {SHOWN_ROWS}")
     names = [column[0] for column in rows.description or []]
     found = rows.fetchall()
     if not found:
         return
-    (count,) = connection.execute(f"select count(*) from ({step.sql})").fetchall()[0]
+    (count,) = connection.execute(f"select count(*) from ({sql})").fetchall()[0]
     shown = "; ".join(", ".join(f"{n} = {v}" for n, v in zip(names, row, strict=True)) for row in found)
     raise Failed(f"test {step.name}", f"{count} rows break it, among them: {shown}")
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import graphlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -20,8 +22,10 @@ from app.standing import sources
 
 PLAN = "plan.json"
 MANIFEST = "manifest.json"
+KEPT_PLANS = 8
 EVENTS = "work.log.events"
-"""The relation that the compiled SQL reads the log from; the builder says what it holds."""
+ARRIVALS = "work.log.arrivals"
+"""The relations that the compiled SQL reads the log from; the builder says what they hold."""
 
 Kind: TypeAlias = Literal["model", "test"]
 
@@ -43,7 +47,12 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """A model to make or a test to run. ``columns`` are those of an enforced contract, empty without one."""
+    """A model to make or a test to run. ``columns`` are those of an enforced contract, empty without one.
+
+    ``by`` says what a row of the model depends on: ``run``, the events of its run and of the runs delegated
+    in one tree with it; ``arrival``, each event by itself; empty, anything. A test has the word that all its
+    models share. ``is_kept`` holds for models with such a word whose rows later builds need.
+    """
 
     unique_id: str
     name: str
@@ -55,6 +64,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     columns: list[Column] = []
     needs: list[str] = []
     by: str = ""
+    is_kept: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,12 +98,17 @@ class _Config(msgspec.Struct):
     materialized: str = ""
     meta: dict[str, object] = {}
 
+    @property
+    def by(self) -> str:
+        return str(self.meta.get("by", ""))
+
 
 class _Node(msgspec.Struct):
     unique_id: str
     name: str
     resource_type: str
     config: _Config
+    database: str | None = None
     compiled_code: str | None = None
     relation_name: str | None = None
     description: str = ""
@@ -119,19 +134,19 @@ class _Manifest(msgspec.Struct):
     selectors: dict[str, _Selector] = {}
 
 
-def plan(project: Path, target: Path, logs: Path, settings: Mapping[str, str]) -> Plan:
-    """The plan of ``project`` under ``settings`` (environment variables that its SQL reads).
+def plan(project: Path, target: Path, logs: Path, settings: Mapping[str, str]) -> tuple[Plan, Path]:
+    """The plan of ``project`` under ``settings`` (variables that its SQL reads), and dbt's manifest of it.
 
-    ``target`` keeps the plan and dbt's manifest. Raises PlanError when dbt cannot compile the project.
+    Plans are kept in the project, where all workspaces find them, or below ``target`` when it cannot be
+    written. Raises PlanError when dbt cannot compile the project.
     """
     key = _key(project, settings)
-    kept = target / PLAN
-    try:
-        found = msgspec.json.decode(kept.read_bytes(), type=Plan)
-        if found.key == key and (target / MANIFEST).exists():
-            return found
-    except (FileNotFoundError, msgspec.DecodeError):
-        pass
+    places = [root / key for root in (project / "target" / "plans", target / "plans")]
+    for place in places:
+        try:
+            return msgspec.json.decode((place / PLAN).read_bytes(), type=Plan), place / MANIFEST
+        except (FileNotFoundError, msgspec.DecodeError):
+            continue
     _compile(project, target, logs, settings)
     manifest = msgspec.json.decode((target / MANIFEST).read_bytes(), type=_Manifest)
     made = Plan(
@@ -142,10 +157,30 @@ def plan(project: Path, target: Path, logs: Path, settings: Mapping[str, str]) -
             for name, selector in manifest.selectors.items()
         },
     )
-    draft = kept.with_suffix(".tmp")
-    draft.write_bytes(msgspec.json.encode(made))
-    draft.replace(kept)
-    return made
+    return made, _keep(made, target / MANIFEST, places) / MANIFEST
+
+
+def _keep(made: Plan, manifest: Path, places: Sequence[Path]) -> Path:
+    """Put plan and manifest into the first of ``places`` that can be written; whole or not at all."""
+    *_, last = places
+    for place in places:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(dir=place.parent))
+            (draft / PLAN).write_bytes(msgspec.json.encode(made))
+            shutil.copyfile(manifest, draft / MANIFEST)
+            if place.exists():  # another workspace was quicker
+                shutil.rmtree(draft)
+            else:
+                draft.rename(place)
+        except OSError:
+            if place == last:
+                raise
+            continue
+        for old in sorted(place.parent.iterdir(), key=lambda one: one.stat().st_mtime)[:-KEPT_PLANS]:
+            shutil.rmtree(old, ignore_errors=True)
+        return place
+    raise AssertionError(places)
 
 
 def chosen(whole: Plan, selector: str) -> list[Step]:
@@ -186,7 +221,7 @@ def _compile(project: Path, target: Path, logs: Path, settings: Mapping[str, str
     scratch = target / "compile"
     scratch.mkdir(parents=True, exist_ok=True)
     os.environ.update(settings)
-    os.environ["FLEETBOOK_EVENTS"] = EVENTS
+    os.environ.update({"FLEETBOOK_EVENTS": EVENTS, "FLEETBOOK_ARRIVALS": ARRIVALS})
     os.environ["FLEETBOOK_WAREHOUSE_FILE"] = str(scratch / "warehouse.duckdb")
     os.environ["FLEETBOOK_WORK_FILE"] = str(scratch / "work.duckdb")
     os.environ.update({f"FLEETBOOK_{name.upper()}": f"getvariable('{name}')" for name in VARIABLES})
@@ -205,6 +240,7 @@ def _compile(project: Path, target: Path, logs: Path, settings: Mapping[str, str
 
 def _ordered(nodes: Mapping[str, _Node]) -> Iterator[Step]:
     models = {key: node for key, node in nodes.items() if node.resource_type == "model"}
+    kept = _kept(models)
     waiting = {key: node for key, node in sorted(nodes.items()) if node.resource_type == "test"}
     graph = {
         key: sorted(name for name in node.depends_on.nodes if name in models)
@@ -212,19 +248,35 @@ def _ordered(nodes: Mapping[str, _Node]) -> Iterator[Step]:
     }
     done: set[str] = set()
     for key in graphlib.TopologicalSorter(graph).static_order():
-        yield _step(models[key], "model")
+        yield _step(models[key], "model", models[key].config.by, is_kept=key in kept)
         done.add(key)
         for name in [name for name, test in waiting.items() if _is_ready(test, models, done)]:
-            yield _step(waiting.pop(name), "test")
+            yield _step(waiting[name], "test", _shared_word(waiting.pop(name), models))
     for test in waiting.values():
         yield _step(test, "test")
+
+
+def _kept(models: Mapping[str, _Node]) -> set[str]:
+    """Models with a word that a model without one reads, that are published, or that only grow."""
+    words = {key: node.config.by for key, node in models.items()}
+    read = {name for key, node in models.items() if not words[key] for name in node.depends_on.nodes}
+    return {
+        key
+        for key, word in words.items()
+        if word and (word == "arrival" or key in read or models[key].database == "warehouse")
+    }
+
+
+def _shared_word(test: _Node, models: Mapping[str, _Node]) -> str:
+    words = {models[name].config.by for name in test.depends_on.nodes if name in models}
+    return words.pop() if len(words) == 1 else ""
 
 
 def _is_ready(test: _Node, models: Mapping[str, _Node], done: set[str]) -> bool:
     return all(name in done for name in test.depends_on.nodes if name in models)
 
 
-def _step(node: _Node, kind: Kind) -> Step:
+def _step(node: _Node, kind: Kind, by: str = "", *, is_kept: bool = False) -> Step:
     if kind == "model" and node.config.materialized not in ("table", "view"):
         raise PlanError(
             f"{node.name} is materialized as {node.config.materialized}: only table and view are known"
@@ -239,7 +291,8 @@ def _step(node: _Node, kind: Kind) -> Step:
         description=node.description,
         columns=_promised(node.columns.values()) if node.contract.enforced else [],
         needs=node.depends_on.nodes,
-        by=str(node.config.meta.get("by", "")),
+        by=by,
+        is_kept=is_kept,
     )
 
 

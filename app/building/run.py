@@ -7,6 +7,7 @@ is how it learns that the builder died.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import IO, TypeAlias
 
 import msgspec
 
+from app.building.changes import Basis, Log, TooMuchChanged
 from app.building.export import export
-from app.building.make import Failed, Made, make_all
-from app.building.plan import PlanError, chosen, plan
+from app.building.make import WORK_FILE, Failed, Made, make_all
+from app.building.plan import MANIFEST, PlanError, Step, chosen, plan
 
 RUN_RESULTS = "run_results.json"
 
@@ -43,6 +45,7 @@ class Marts(msgspec.Struct, tag="marts", frozen=True, kw_only=True):
     digests: dict[str, str]
     event_count: int
     data_until_us: int | None
+    is_partial: bool
 
 
 Report: TypeAlias = NodeDone | Stopped | Marts
@@ -51,18 +54,24 @@ Report: TypeAlias = NodeDone | Stopped | Marts
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What the process is to do.
 
-    ``events`` is the query that gives the log, ``selector`` names the tables to make (of selectors.yml; all
-    when empty); ``settings`` are those of the compiled SQL, ``variables`` those it reads while it runs.
+    ``selector`` names the tables to make (of selectors.yml; all when empty); ``settings`` are those of the
+    compiled SQL, ``variables`` those it reads while it runs. ``kept`` is the file that this build may go on
+    from and leaves for the next one, ``previous`` the warehouse that was made with it.
     """
 
     project: str
     target: str
     logs: str
     warehouse: str
-    events: str
+    log: Log
     selector: str
     settings: dict[str, str]
     variables: dict[str, str | int | None]
+    build_id: int
+    derived_sha256: str
+    kept: str = ""
+    previous: str = ""
+    previous_id: int = 0
 
 
 def main() -> int:
@@ -82,22 +91,59 @@ def main() -> int:
 
 def _build(job: Job, reports: IO[bytes]) -> Marts:
     """Raises PlanError, Failed, duckdb.Error, OSError."""
-    whole = plan(Path(job.project), Path(job.target), Path(job.logs), job.settings)
+    whole, manifest = plan(Path(job.project), Path(job.target), Path(job.logs), job.settings)
     steps = chosen(whole, job.selector)
     warehouse = Path(job.warehouse)
-    done: list[Made] = []
-    for made in make_all(warehouse, job.events, job.variables, steps):
-        done.append(made)
-        name = made.unique_id.split(".")[2]
-        _report(reports, NodeDone(name=name, done=len(done), total=len(steps)))
+    shutil.copyfile(manifest, warehouse.with_name(MANIFEST))
+    is_partial = _take_over(job, warehouse)
+    try:
+        done = _make(job, whole.key, steps, reports, is_partial=is_partial)
+    except TooMuchChanged:
+        is_partial = False
+        for file in [*warehouse.parent.glob("*.duckdb"), *warehouse.parent.glob("*.wal")]:
+            file.unlink()
+        done = _make(job, whole.key, steps, reports, is_partial=False)
     (warehouse.parent / RUN_RESULTS).write_bytes(msgspec.json.encode({"results": done}))
+    work = warehouse.with_name(WORK_FILE)
+    if work.exists():
+        work.replace(job.kept)
     held = export(warehouse)
     return Marts(
         row_counts=held.row_counts,
         digests=held.digests,
         event_count=held.event_count,
         data_until_us=held.data_until_us,
+        is_partial=is_partial,
     )
+
+
+def _take_over(job: Job, warehouse: Path) -> bool:
+    """Put what an earlier build kept, and a copy of what it made, where this one goes on from it.
+
+    A build that fails afterwards leaves nothing to go on from: the next one makes all anew.
+    """
+    if not job.previous or not Path(job.kept).exists():
+        return False
+    Path(job.kept).replace(warehouse.with_name(WORK_FILE))
+    shutil.copyfile(job.previous, warehouse)
+    return True
+
+
+def _make(job: Job, key: str, steps: list[Step], reports: IO[bytes], *, is_partial: bool) -> list[Made]:
+    basis = Basis(build_id=job.build_id, plan_key=key, derived_sha256=job.derived_sha256)
+    done: list[Made] = []
+    for made in make_all(
+        Path(job.warehouse),
+        job.log,
+        job.variables,
+        steps,
+        basis=basis if job.kept else None,
+        before=msgspec.structs.replace(basis, build_id=job.previous_id) if is_partial else None,
+    ):
+        done.append(made)
+        name = made.unique_id.split(".")[2]
+        _report(reports, NodeDone(name=name, done=len(done), total=len(steps)))
+    return done
 
 
 def _stop(reports: IO[bytes], node: str, problem: str) -> int:

@@ -20,10 +20,12 @@ def register(app: typer.Typer) -> None:
 
 def build_warehouse(
     force: Annotated[bool, typer.Option("--force", help="Build although nothing changed.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Make all tables anew from the whole log.")] = False,
 ) -> None:
     """Build the warehouse from the log. Readers keep the old one until the new one is whole.
 
     Ends at once when the current one is up to date: same events, same registry, same release, same day.
+    Otherwise makes anew what is concerned by the events that came since, which gives the same tables.
     A failed build changes nothing and says which step failed and why.
     """
     from app.build import PROJECT
@@ -32,9 +34,9 @@ def build_warehouse(
 
     workspace = Workspace.open(home())
     now = dt.datetime.now(dt.UTC)
-    checked = None if force else up_to_date(workspace, PROJECT, now)
+    checked = None if force or full else up_to_date(workspace, PROJECT, now)
     if checked is None:
-        _build(workspace)
+        _build(workspace, is_full=full)
     else:
         typer.echo(
             f"Build {checked.build_id} is up to date (checked {checked.checked_at:%Y-%m-%d %H:%M:%S} UTC): "
@@ -64,7 +66,7 @@ def _look_at_alerts(workspace: Workspace) -> None:
         typer.echo(f"Alert {one.alert_id} ended ({one.alert_incident_id}): {one.resolution}")
 
 
-def _build(workspace: Workspace) -> None:
+def _build(workspace: Workspace, *, is_full: bool) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -85,10 +87,11 @@ def _build(workspace: Workspace) -> None:
         def show(step: Step) -> None:
             bar.update(task, description=step.name, completed=step.done, total=step.total)
 
-        made = build(workspace, progress=show)
+        made = build(workspace, progress=show, is_full=is_full)
+    how = "" if made.is_full else " from what changed"
     console.print(
         f"Build {made.build_id}: {made.event_count:,} events, {made.row_counts['fct_runs']:,} runs, "
-        f"{len(made.row_counts)} tables in {made.seconds:.1f} s. {_until(made.data_until)}",
+        f"{len(made.row_counts)} tables in {made.seconds:.1f} s{how}. {_until(made.data_until)}",
         highlight=False,
         soft_wrap=True,
     )

@@ -47,8 +47,7 @@ halts as (
         run_id,
         halt_ns,
         cast(null as bigint) as drill_count
-    from {{ ref('stg_events__run_proofs') }}
-    where event_type = 'run_ended' and halt_ns is not null
+    from {{ ref('int_check_halts') }}
 ),
 
 objects as (

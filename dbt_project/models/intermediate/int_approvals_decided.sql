@@ -1,4 +1,5 @@
 {# One row per approval: asked, first shown, decided or expired, used. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 approval_events as (

@@ -2,22 +2,14 @@
 with
 
 events as (
-    select * from {{ ref('stg_events') }}
+    select * from {{ ref('int_events_counted') }}
 )
 
 select
     is_demo,
-    max(occurred_at) as data_until,
-    -- the log's and the product's own events keep the clock running, but are no news about agents
-    max(
-        case
-            when event_type not in (
-                'writer_opened', 'writer_closed', 'log_recovered', 'payload_erased', 'payload_read',
-                'signed_in', 'export_created', 'action_refused'
-            ) then occurred_at
-        end
-    ) as news_until,
-    -- what the builder derives from stored spans is no event of the log
-    cast(count(case when is_logged then 1 end) as bigint) as event_count
+    min(data_from) as data_from,
+    max(data_until) as data_until,
+    max(news_until) as news_until,
+    cast(sum(event_count) as bigint) as event_count
 from events
 group by is_demo

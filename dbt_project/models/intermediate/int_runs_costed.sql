@@ -6,6 +6,7 @@
   3. every call has some cost: their sum, exact;  4. some have: their sum, a floor;
   5. a run of ours without any model call: 0, exact (a call is in the log before it is made);  6. else unknown.
 #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 runs as (

@@ -1,4 +1,5 @@
 {# Turns, messages, tokens and tool calls of a run; null where the source reported none. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 turns as (

@@ -1,4 +1,5 @@
 {# Every run with who it belongs to, where it came from, and the run at the top of its delegation. #}
+{{ config(meta={'by': 'run'}) }}
 {% set deepest = 20 %}  {# parents of foreign data may go in a circle: such runs stand for themselves #}
 with recursive
 

@@ -1,4 +1,5 @@
 {# What people and the source said about a run: verdict, score, interventions, approvals. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 runs as (

@@ -1,4 +1,5 @@
 {# Every run that any event tells of, who its events say it belongs to, and how many events it has. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 run_events as (

@@ -1,4 +1,5 @@
 {# What the source's own record of an imported run adds up to, and what it cannot say; where it grew, the newest. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 counts as (

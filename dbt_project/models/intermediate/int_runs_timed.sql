@@ -1,4 +1,5 @@
 {# When a run was asked for, began, waited and ended, and in which state it is. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 run_events as (

@@ -1,4 +1,5 @@
 {# Cost of a run with everything it delegated inside it; fleet and team figures use this and leave delegated runs out. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 runs as (

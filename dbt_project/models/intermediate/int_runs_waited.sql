@@ -1,5 +1,6 @@
 {# Pauses of a run as intervals: until the decision it is a person's time, from then on the queue's. Waiting
    for a delegate is the queue's too: a person's part in it is counted at the delegate's own run. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 run_events as (

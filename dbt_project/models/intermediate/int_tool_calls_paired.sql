@@ -1,4 +1,5 @@
 {# One row per tool call: the intent, and the result if there is one. tool_call_id repeats within runs, call_index does not. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 requested as (

@@ -1,4 +1,5 @@
 {# One row per attempt at a model turn: what was asked and held, and how it ended if it did. #}
+{{ config(meta={'by': 'run'}) }}
 with
 
 requested as (

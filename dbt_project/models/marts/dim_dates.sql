@@ -4,10 +4,9 @@ with
 spans as (
     select
         is_demo,
-        {{ local_date('min(occurred_at)') }} as first_date,
-        {{ local_date('max(occurred_at)') }} as last_date
-    from {{ ref('stg_events') }}
-    group by is_demo
+        {{ local_date('data_from') }} as first_date,
+        {{ local_date('data_until') }} as last_date
+    from {{ ref('int_populations_counted') }}
 ),
 
 digits as (

@@ -1,4 +1,5 @@
-{{ config(materialized='view') }}
+{# What every event says of its place in time, whatever it tells. #}
+{{ config(materialized='view', meta={'by': 'run'}) }}
 with
 
 source as (
@@ -9,6 +10,7 @@ events as (
     select
         event_id,
         event_type,
+        run_id,
         is_demo,
         writer_id is not null as is_logged,
         occurred_at

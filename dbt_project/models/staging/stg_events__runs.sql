@@ -1,3 +1,4 @@
+{{ config(meta={'by': 'run'}) }}
 with
 
 source as (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -14,7 +15,7 @@ from ingest.log.writer import LogWriter
 from ingest.workspace import Workspace
 from tests.same_tables import tables_that_differ
 from tests.test_warehouse_arrivals import deliver, told_by_the_world
-from tests.warehouse_world import NOW, REGISTRY, Scribe
+from tests.warehouse_world import NOW, REGISTRY, Scribe, world
 
 OF_THE_BUILD = {"build_info"}
 """Its number and its moment."""
@@ -55,18 +56,18 @@ def test_whatever_arrives_gives_the_same_tables_as_the_whole_log(
     compact(company, patience_s=0)
     with LogWriter(company, recorded_via="app", process_name="test", clock=lambda: NOW) as log:
         told = Scribe(log)
-        told.tell("payload_erased", "11-09 09:00:00", payload_id="p-1", person_id="mara", reason="asked for")
-        told.tell(
-            "run_ended", "11-06 10:00:00", run_id="waiting", agent_id="refunds", end_state="expired_waiting"
-        )
-        told.tell(
-            "outcome_recorded", "11-09 09:00:00", run_id="clean", outcome_kind="task_reward", is_good=False
-        )
+        told.tell("payload_erased", "11-09 09:00:00", run_id="clean", row_count=1, reason="asked for")
+        waiting: dict[str, Value] = {"run_id": "waiting", "agent_id": "refunds"}
+        told.tell("run_ended", "11-06 10:00:00", end_state="expired_waiting", **waiting)
+        bad: dict[str, Value] = {"outcome_kind": "task_reward", "is_good": False}  # corrects what was seen
+        told.tell("outcome_recorded", "11-09 09:00:00", run_id="clean", **bad)
         made = build(company, now=NOW)  # of an open writer
         assert not made.is_full
-        told.tell("hold_swept", "11-09 09:00:00", run_id="failed", turn_index=1, attempt=1, wallet_id="w")
-    assert not (last := build(company, now=NOW)).is_full
-    same_as_anew(company, last)
+        held: dict[str, Value] = {"wallet_id": "team:support:month", "swept_nano_usd": 5}
+        told.tell("hold_swept", "11-09 09:00:00", run_id="failed", turn_index=1, attempt=1, **held)
+    made = build(company, now=NOW)
+    assert not made.is_full
+    same_as_anew(company, made)
 
 
 def test_other_settings_and_lost_state_make_all_anew(company: Workspace) -> None:
@@ -77,3 +78,14 @@ def test_other_settings_and_lost_state_make_all_anew(company: Workspace) -> None
     company.registry_file.write_text(REGISTRY.replace("Europe/Berlin", "Asia/Tokyo"), encoding="utf-8")
     assert build(company, now=NOW).is_full
     assert not build(company, now=NOW).is_full
+
+
+def test_a_model_by_run_looks_at_nothing_that_other_runs_change() -> None:
+    nodes = json.loads((world().generation.path / "manifest.json").read_text(encoding="utf-8"))["nodes"]
+    models = {key: node for key, node in nodes.items() if node["resource_type"] == "model"}
+    by_run = {key for key, node in models.items() if node["config"]["meta"].get("by") == "run"}
+    assert len(by_run) > 20
+    for key in by_run:
+        for name in set(models[key]["depends_on"]["nodes"]) & models.keys() - by_run:
+            # families of the log; and the clock, which ends no run but those that are not over
+            assert models[name]["path"].startswith("staging/") or name.endswith(".int_populations_counted")

@@ -61,7 +61,7 @@ def up(
     ] = RECEIVER_PORT,
     receiver: Annotated[bool, typer.Option(help="Take in spans of agents built elsewhere.")] = True,
     worker: Annotated[bool, typer.Option(help="Play queued and decided runs.")] = True,
-    build_minutes: Annotated[int, typer.Option(min=0, help="Minutes between builds; 0 for none.")] = 15,
+    build_minutes: Annotated[int, typer.Option(min=0, help="Minutes between builds; 0 for none.")] = 1,
     check: Annotated[bool, typer.Option(help="Check each month when it is over, on a working day.")] = True,
 ) -> None:
     """Start pages, OTLP receiver, worker, builds and the monthly check on this machine, until Ctrl-C."""

@@ -111,7 +111,11 @@ def declare(workspace: Workspace) -> None:
             wallet |= {"wallet_window": "month", "team_id": team, "is_unlimited": False}
             tell(log, 100 + number, "budget_set", cap_nano_usd=10**15, **wallet)
         for number in range(PEOPLE):
-            person: dict[str, Value] = {"person_id": f"person-{number}", "role_id": "agent_user", "scope": "all"}
+            person: dict[str, Value] = {
+                "person_id": f"person-{number}",
+                "role_id": "agent_user",
+                "scope": "all",
+            }
             tell(log, 200 + number, "person_declared", team_id=f"team-{number % TEAMS}", **person)
         for number in range(AGENTS):
             agent: dict[str, Value] = {"agent_id": f"agent-{number}", "team_id": f"team-{number % TEAMS}"}
@@ -122,7 +126,7 @@ def declare(workspace: Workspace) -> None:
 
 
 def write_days(workspace: Workspace, first: int, count: int, events_per_day: int) -> int:
-    """Write the days from number ``first`` on, each as a sealed segment; returns how many events they hold."""
+    """Write ``count`` days from number ``first`` on, each as a sealed segment; returns their events."""
     runs = round(events_per_day / EVENTS_PER_RUN)
     total = 0
     with duckdb.connect() as memory:
@@ -173,7 +177,9 @@ def _day_sql(day: dt.datetime, number: int, runs: int, writer: str) -> str:
     """All contract columns of one day's events, in the order in which they were recorded."""
     columns = []
     for field in arrow_schema():
-        made = _COLUMNS.get(field.name, "null").replace("{teams}", str(TEAMS)).replace("{people}", str(PEOPLE))
+        made = (
+            _COLUMNS.get(field.name, "null").replace("{teams}", str(TEAMS)).replace("{people}", str(PEOPLE))
+        )
         columns.append(f"cast({made} as {_TYPES[str(field.type)]}) as {field.name}")
     gap = 80_000_000_000 // runs  # runs begin in the first 22 hours: each day ends its own
     return f"""

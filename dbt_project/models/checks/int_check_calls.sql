@@ -1,4 +1,5 @@
 {# Consequential calls of high-risk versions, each with the approval it names. #}
+{{ config(materialized='table') }}
 with
 
 versions as (

@@ -1,5 +1,5 @@
 {# Runs that a stop ended, and how long that took. #}
-{{ config(meta={'by': 'run'}) }}
+{{ config(materialized='table', meta={'by': 'run'}) }}
 select
     is_demo,
     occurred_at,

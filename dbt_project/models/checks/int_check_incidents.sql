@@ -1,4 +1,5 @@
 {# One row per incident: opened, told to whom and when, closed. #}
+{{ config(materialized='table') }}
 with
 
 events as (

@@ -1,4 +1,5 @@
 {# Each declared agent in each month, as its newest version, status and owner were when the month was over. #}
+{{ config(materialized='table') }}
 with
 
 months as (

@@ -1,4 +1,5 @@
 {# The months in which anything ran, with the instant at which each was over. #}
+{{ config(materialized='table') }}
 with
 
 days as (

@@ -1,4 +1,5 @@
 {# Own runs that started, with what was recorded when they were asked for. #}
+{{ config(materialized='table') }}
 with
 
 starts as (

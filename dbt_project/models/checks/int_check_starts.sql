@@ -1,5 +1,5 @@
 {# What the first events of a run prove: the specification it ran, the commitment to its task. #}
-{{ config(meta={'by': 'run'}) }}
+{{ config(materialized='table', meta={'by': 'run'}) }}
 select
     run_id,
     max(version_hash) as version_hash,

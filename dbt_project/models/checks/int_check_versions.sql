@@ -1,4 +1,5 @@
 {# Each version that ran in a month, with the risk it was declared with. #}
+{{ config(materialized='table') }}
 with
 
 ran as (

@@ -2,7 +2,7 @@
   What each writer recorded in each month, and how the two times of its events disagree. Each event is looked
   at once, when it arrives: the last one before it is there for the comparison only.
 #}
-{{ config(meta={'by': 'arrival'}) }}
+{{ config(materialized='table', meta={'by': 'arrival'}) }}
 with
 
 ordered as (

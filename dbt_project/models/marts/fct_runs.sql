@@ -1,7 +1,5 @@
 {{ config(meta={'by': 'run'}) }}
-with
-
-found as (
+with found as (
     select * from {{ ref('int_runs_found') }}
 ),
 

@@ -112,7 +112,8 @@ def build(
             number=number,
             built_at=built_at,
             recorded_before=recorded_before,
-            may_go_on=not is_full and not has_spans,
+            is_full=is_full,
+            has_spans=has_spans,
         )
         marts = _run(folder, job, lock, progress or (lambda step: None))
         if (folder.making / "warehouse.duckdb.wal").exists():
@@ -172,10 +173,11 @@ def _job(
     number: int,
     built_at: dt.datetime,
     recorded_before: dt.datetime | None,
-    may_go_on: bool,
+    is_full: bool,
+    has_spans: bool,
 ) -> Job:
     derived = [folder.input / name for name in (MAPPED_SPANS, ALIASES) if (folder.input / name).exists()]
-    previous = folder.pointer.resolve() if may_go_on and folder.pointer.is_symlink() else None
+    previous = None if is_full or not folder.pointer.is_symlink() else folder.pointer.resolve()
     return Job(
         project=str(project),
         target=str(folder.target),
@@ -189,7 +191,7 @@ def _job(
         ),
         build_id=number,
         derived_sha256=_digest(derived),
-        kept=str(folder.kept / WORK_FILE) if recorded_before is None else "",
+        kept=str(folder.kept / WORK_FILE) if recorded_before is None and not has_spans else "",
         previous=str(previous / "warehouse.duckdb") if previous else "",
         previous_id=int(previous.name) if previous else 0,
         selector="" if recorded_before is None else CHECK_SELECTOR,

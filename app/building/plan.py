@@ -210,7 +210,9 @@ def chosen(whole: Plan, selector: str) -> list[Step]:
 
 def _key(project: Path, settings: Mapping[str, str]) -> str:
     told = [f"{name}={value}" for name, value in sorted(settings.items())]
-    total = hashlib.sha256("\0".join([version("dbt-core"), version("dbt-duckdb"), *told]).encode())
+    total = hashlib.sha256(
+        "\0".join([*(version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb")), *told]).encode()
+    )
     for file in [*sources(project), Path(__file__)]:
         total.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()

@@ -122,7 +122,7 @@ def _take_over(job: Job, warehouse: Path) -> bool:
 
     A build that fails afterwards leaves nothing to go on from: the next one makes all anew.
     """
-    if not job.previous or not Path(job.kept).exists():
+    if not job.kept or not job.previous or not Path(job.kept).exists():
         return False
     Path(job.kept).replace(warehouse.with_name(WORK_FILE))
     shutil.copyfile(job.previous, warehouse)

@@ -36,3 +36,7 @@
 {% macro model_family(name) %}{{ return(adapter.dispatch('model_family', 'fleetbook')(name)) }}{% endmacro %}
 {% macro default__model_family(name) %}regexp_replace(lower({{ name }}), '[-@](20[0-9]{2}-?[01][0-9]-?[0-3][0-9]|latest)$', ''){% endmacro %}
 {% macro spark__model_family(name) %}regexp_replace(lower({{ name }}), '[-@](20[0-9]{2}-?[01][0-9]-?[0-3][0-9]|latest)$', ''){% endmacro %}
+
+{# Monday of the week of a day, and first day of its quarter. #}
+{% macro week_of(day) %}cast(date_trunc('week', {{ day }}) as date){% endmacro %}
+{% macro quarter_of(day) %}cast(date_trunc('quarter', {{ day }}) as date){% endmacro %}

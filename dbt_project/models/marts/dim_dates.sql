@@ -34,10 +34,10 @@ days as (
 
 select
     calendar_date,
-    cast(date_trunc('week', calendar_date) as date) as week_start_date,
+    {{ week_of('calendar_date') }} as week_start_date,
     {{ month_of('calendar_date') }} as month_start_date,
-    cast(date_trunc('quarter', calendar_date) as date) as quarter_start_date,
+    {{ quarter_of('calendar_date') }} as quarter_start_date,
     cast(date_trunc('year', calendar_date) as date) as year_start_date,
-    calendar_date >= cast(date_trunc('week', calendar_date) as date) + 5 as is_weekend,
+    calendar_date >= {{ week_of('calendar_date') }} + 5 as is_weekend,
     is_demo
 from days

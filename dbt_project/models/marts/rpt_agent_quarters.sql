@@ -12,25 +12,25 @@ users as (
     select
         runs.agent_id,
         runs.is_demo,
-        cast(date_trunc('quarter', runs.run_date) as date) as quarter_start_date,
+        {{ quarter_of('runs.run_date') }} as quarter_start_date,
         count(distinct runs.actor_id) as users,
         count(distinct people.team_id) as user_teams
     from {{ ref('fct_runs') }} as runs
     left join people on people.person_id = runs.actor_id and people.is_demo = runs.is_demo
     where runs.is_terminal and runs.agent_id is not null
-    group by runs.agent_id, runs.is_demo, cast(date_trunc('quarter', runs.run_date) as date)
+    group by runs.agent_id, runs.is_demo, {{ quarter_of('runs.run_date') }}
 ),
 
 refusals as (
     select
         agent_id,
         is_demo,
-        cast(date_trunc('quarter', refused_date) as date) as quarter_start_date,
+        {{ quarter_of('refused_date') }} as quarter_start_date,
         count(*) as refusals,
         count(case when refusal_rule like 'wallet%' then 1 end) as wallet_refusals
     from {{ ref('fct_refusals') }}
     where agent_id is not null
-    group by agent_id, is_demo, cast(date_trunc('quarter', refused_date) as date)
+    group by agent_id, is_demo, {{ quarter_of('refused_date') }}
 ),
 
 version_sums as (

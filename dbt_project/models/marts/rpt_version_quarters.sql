@@ -3,7 +3,7 @@ with
 runs as (
     select
         *,
-        cast(date_trunc('quarter', run_date) as date) as quarter_start_date
+        {{ quarter_of('run_date') }} as quarter_start_date
     from {{ ref('fct_runs') }}
     where is_terminal and agent_id is not null
 ),
@@ -11,7 +11,7 @@ runs as (
 calls as (
     select
         *,
-        cast(date_trunc('quarter', call_date) as date) as quarter_start_date
+        {{ quarter_of('call_date') }} as quarter_start_date
     from {{ ref('fct_tool_calls') }}
     where called_by = 'agent' and is_executed and agent_id is not null
 ),

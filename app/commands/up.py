@@ -25,6 +25,7 @@ _ROOT = Path(__file__).resolve().parents[2]  # where `python -m app.cli` finds t
 LOOK_SECONDS = 0.5
 START_SECONDS = 30.0  # what ends sooner the first time has not started: a taken port, an unreadable file
 LONGEST_WAIT_SECONDS = 60.0
+EXPORT_SECONDS = 900.0
 CHECK_SECONDS = 3600.0
 STOP_SECONDS = 40.0  # a worker gives its runs 30 seconds to end or park
 
@@ -73,7 +74,7 @@ def up(
         parts.append(Part(name="worker", words=("worker",)))
     if build_minutes:
         parts.append(Part(name="build", words=("build",), every=60.0 * build_minutes))
-        parts.append(Part(name="exports", words=("exports", "run"), every=60.0 * build_minutes))
+        parts.append(Part(name="exports", words=("exports", "run"), every=EXPORT_SECONDS))
         # Looks once on each day of the company; asked every hour, because a machine sleeps at night.
         parts.append(Part(name="risk", words=("risk", "--once-a-day"), every=3600.0))
     if check:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.desk import Desk
+from app.live import health
+from ingest.contract import parse_rfc3339
 from ingest.log.checkpoint import notarise
+from ingest.log.manifest import Manifest, written_at
 from ingest.reader import rows_where
 from ingest.workspace import Workspace
 from runner.control import content_grants
@@ -187,3 +191,16 @@ def test_evidence_with_texts_asks_for_the_right_to_read_them(
     assert "1 texts" in out
     with Control(workspace) as control:
         assert [one["grant_id"] is not None for one in events_of(control, "export_created")] == [False, True]
+
+
+def test_how_far_the_log_is_signed_is_what_the_manifest_records_not_a_files_time(
+    control: Control, run_id: str
+) -> None:
+    assert health.signed(Desk(control)).signed_at is None
+    control.relay.flush()
+    path = notarise(control.workspace).path
+    before = health.signed(Desk(control))
+    assert before.signed_at is not None
+    os.utime(path, (0, 0))
+    assert health.signed(Desk(control)) == before
+    assert before.signed_at == parse_rfc3339(written_at(Manifest(control.workspace).entries()[-1]))

@@ -38,7 +38,7 @@ from runner.control.plane import Control
 from runner.control.purses import Purse, purse_of, usd
 from runner.control.registry import Registry
 from runner.control.runs import Run
-from runner.control.tables import holds, wallets
+from runner.control.tables import OPEN_RUN_STATUSES, holds, wallets
 from runner.errors import AccessRefused, DecisionRefused, NotFound, RegistryNotApplied, RunnerError
 
 __all__ = [
@@ -228,7 +228,7 @@ class Desk:
         control = self._control
         registry = control.registry()
         with control.store.read() as connection:
-            found = runs.listed(connection, ("queued", "running", "waiting", "ready"))
+            found = runs.listed(connection, OPEN_RUN_STATUSES)
             per_run = sa.select(holds.c.run_id, sa.func.max(holds.c.amount_nano_usd)).group_by(holds.c.run_id)
             held: dict[str, int] = {row[0]: row[1] for row in connection.execute(per_run)}
         return [

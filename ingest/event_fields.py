@@ -39,6 +39,8 @@ CALLERS = ("agent", "user")
 CONTENT_CAPTURES = ("off", "hashed", "on")
 GRANT_EFFECTS = ("allow", "deny")
 REVIEW_DECISIONS = ("keep", "refresh", "promote", "retire", "postpone")
+TRIAL_ARMS = ("old", "new")
+TRIAL_VERDICTS = ("improved", "worse", "no difference seen", "not enough data")
 STOP_SCOPES = ("run", "agent", "company")
 SENSITIVITIES = ("public", "internal", "confidential", "personal")
 DECIDER_KINDS = ("person", "policy", "unknown")
@@ -231,6 +233,13 @@ COLUMNS: tuple[Field, ...] = (
     _text("review_decision", "What was decided in the review.", REVIEW_DECISIONS),
     _text("review_proposal", "What the rules proposed: retire, refresh, promote, keep, not_enough_data."),
     _bool("is_confirmation_needed", "True where a second person has to confirm before the decision takes effect."),
+    _time("effective_at", "When a decision takes effect, where that is later than it was made: the day an agent is retired."),
+    _text("trial_id", "One trial of a refreshed agent: agent and review, for example triage-agent/2026Q3."),
+    _text("trial_arm", "Which side of the trial: the version before it, or the one that is tried.", TRIAL_ARMS),
+    _int("share_percent", "Share of the runs, from 1 to 100, that a trial gives to the new version; 100 replaces the old one."),
+    _int("old_version", "Version that a new one is judged against."),
+    _time("judge_at", "When the verdict on a new version is due."),
+    _text("trial_verdict", "What the measures of a trial say of the new version.", TRIAL_VERDICTS),
     # outcomes and people after the run
     _text("outcome_kind", "Kind of verdict: task_reward, user_rating, user_confirmation, judge, security (good: no attack succeeded), score."),
     _text("outcome_name", "Name of the verdict or score at its source."),
@@ -253,7 +262,7 @@ COLUMNS: tuple[Field, ...] = (
     _text("finding_id", "One finding of a check: check and object."),
     _text("waiver_id", "One waiver."),
     _text("case_id", "One case: check and the month that opened it."),
-    _time("due_at", "When the case has to be closed."),
+    _time("due_at", "When the case has to be closed, or the attestation was due."),
     _text("case_evidence", "What shows that a case is done: a ticket, a document, an event id."),
     _bool("is_second_signature", "True where the pack was signed before, by somebody else."),
     # risk between months

@@ -14,7 +14,7 @@ from app.review.figures import Figures
 from app.review.quarters import Quarter
 from app.review.rules import parse, shipped_text
 from ingest.workspace import Workspace
-from runner.control import approvals, promotions, reviews, runs
+from runner.control import approvals, promotions, retiring, reviews, runs
 from runner.control.plane import Control
 from runner.control.registry import MadeFrom
 from runner.control.registry_file import load_registry
@@ -74,7 +74,7 @@ def test_the_decision_and_its_numbers_are_in_the_log(control: Control, workspace
 def test_what_is_open_ends_and_what_waits_lapses(control: Control, workspace: Workspace) -> None:
     outcome = play(control, "refund-agent", "Refund order W-2211, 240 USD.")
     (request,) = outcome.requests
-    before = reviews.impact(control, "refund-agent")
+    before = retiring.impact(control, "refund-agent")
     assert (before.open_runs, before.open_approvals) == ((outcome.run_id,), (request.approval_id,))
     reviews.decide(control, wish("refund-agent", person_id="mara-lindt"))
     reviews.confirm(control, "refund-agent", "2026Q3", "priya-nair")
@@ -85,7 +85,7 @@ def test_what_is_open_ends_and_what_waits_lapses(control: Control, workspace: Wo
     assert (run.status, run.end_state) == ("ended", "cancelled")
     assert asked is not None
     assert asked.status == "expired"
-    after = reviews.impact(control, "refund-agent")
+    after = retiring.impact(control, "refund-agent")
     assert (after.open_runs, after.open_approvals, after.held_nano_usd) == ((), (), 0)
 
 
@@ -155,13 +155,13 @@ def test_owner_deputy_and_lead_decide_and_nobody_else(control: Control, person_i
 
 def test_a_retired_agent_comes_back_suspended(control: Control) -> None:
     with pytest.raises(ReviewRefused, match="it is live, not retired"):
-        reviews.revive(control, "triage-agent", "priya-nair", "needed again")
+        retiring.revive(control, "triage-agent", "priya-nair", "needed again")
     reviews.decide(control, wish())
     with pytest.raises(ReviewRefused, match="it is retired"):
         reviews.decide(control, wish(review_period="2026Q4", decision="keep"))
     with pytest.raises(MoveRefused, match="is retired and cannot become live"):
         control.decide_status("triage-agent", "live", "priya-nair", "needed again")
-    reviews.revive(control, "triage-agent", "priya-nair", "needed again")
+    retiring.revive(control, "triage-agent", "priya-nair", "needed again")
     assert control.agent_states()["triage-agent"].status == "suspended"
     control.decide_status("triage-agent", "live", "priya-nair", "tried and found good")
     assert control.request_run("triage-agent", "Sort.", "jon-vass")

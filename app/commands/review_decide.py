@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +38,13 @@ def decide(
     quarter: QuarterOption,
     reason: ReasonOption,
     person: PersonOption,
+    sunset: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="A retirement counts from this day on; owners and users are told. Default: at once.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would touch.")] = False,
     demo: Annotated[
         bool | None, typer.Option("--demo/--real", help="Which rows the numbers come from.")
@@ -45,12 +55,15 @@ def decide(
     A retirement refuses new runs, schedules and delegated calls with the review as the reason, and ends what
     is open. With an agent of high risk a second person confirms a retirement or a promotion first.
     """
+    from zoneinfo import ZoneInfo
+
     from rich.console import Console
 
     from app.review.cards import make_cards
     from app.review.deciding import decide as decide_with
+    from app.review.evidence import gather_evidence
     from app.review.quarters import Quarter
-    from app.review.reading import scoped_of
+    from app.review.reading import recent_users, scoped_of
     from app.review.rules import rules_of
     from ingest.workspace import Workspace, home
     from runner.control.plane import Control
@@ -64,7 +77,7 @@ def decide(
     with Control(workspace, process_name="fleetbook review decide") as control:
         for agent in agents:
             if decision == "retire":
-                _print_impact(console, control, agent)
+                _print_impact(console, control, agent, recent_users(scoped, agent, is_demo=is_demo))
             if dry_run:
                 continue
             done = decide_with(
@@ -76,6 +89,10 @@ def decide(
                 decision=decision,
                 person_id=person,
                 reason=reason,
+                sunset_at=sunset.replace(tzinfo=ZoneInfo(control.registry().company.time_zone))
+                if sunset
+                else None,
+                evidence=gather_evidence(scoped, agent, asked, is_demo=is_demo),
             )
             _print_decided(console, done)
     if dry_run:
@@ -138,25 +155,35 @@ def list_decisions(
         _print_decided(console, one)
 
 
-def show_impact(agent: AgentArgument) -> None:
+def show_impact(
+    agent: AgentArgument,
+    demo: Annotated[bool | None, typer.Option("--demo/--real", help="Whose runs name its users.")] = None,
+) -> None:
     """Show what a retirement of the agent would touch now; nothing is changed."""
     from rich.console import Console
 
+    from app.errors import WarehouseError
+    from app.review.reading import recent_users, scoped_of
     from ingest.workspace import Workspace, home
     from runner.control.plane import Control
 
-    with Control(Workspace.open(home())) as control:
-        _print_impact(Console(highlight=False), control, agent)
+    workspace = Workspace.open(home())
+    users = None
+    with contextlib.suppress(WarehouseError):  # before the first build the store alone knows them
+        scoped, is_demo = scoped_of(workspace, None, demo)
+        users = recent_users(scoped, agent, is_demo=is_demo)
+    with Control(workspace) as control:
+        _print_impact(Console(highlight=False), control, agent, users)
 
 
 def revive(agent: AgentArgument, person: PersonOption, reason: ReasonOption) -> None:
     """Bring a retired agent back, suspended; `fleetbook agents status` makes it live."""
     from ingest.workspace import Workspace, home
-    from runner.control import reviews
+    from runner.control import retiring
     from runner.control.plane import Control
 
     with Control(Workspace.open(home()), process_name="fleetbook review revive") as control:
-        reviews.revive(control, agent, person, reason)
+        retiring.revive(control, agent, person, reason)
     typer.echo(
         f"Agent {agent} is suspended. `fleetbook agents status {agent} live --as {person}` lets it run."
     )
@@ -187,6 +214,8 @@ def _print_decided(console: Console, decided: Decided) -> None:
     )
     console.print(head, soft_wrap=True)
     console.print(Text(f"  {decided.reason}", "dim"), soft_wrap=True)
+    if decided.effective_at and decided.in_effect_at is None:
+        console.print(Text(f"  counts from {decided.effective_at:%Y-%m-%d %H:%M} UTC on", "yellow"))
     if decided.status == "waiting":
         advice = (
             f"fleetbook review confirm {decided.agent_id} --quarter {decided.review_period} --as <person>"
@@ -194,19 +223,25 @@ def _print_decided(console: Console, decided: Decided) -> None:
         console.print(Text(f"  waits for a second person: {advice}", "yellow"), soft_wrap=True)
 
 
-def _print_impact(console: Console, control: Control, agent_id: str) -> None:
+def _print_impact(console: Console, control: Control, agent_id: str, users: Sequence[str] | None) -> None:
     from rich.text import Text
 
-    from runner.control import reviews
+    from runner.control import retiring
     from runner.control.purses import usd_text
 
-    found = reviews.impact(control, agent_id)
+    found = retiring.impact(control, agent_id)
     parts = {
         "schedules that stop": found.schedules,
         "agents that call it": found.callers,
         "knowledge sources it reads": found.knowledge,
+        "grants that name it": found.grants,
+        "wallets of its own": found.wallets,
+        "agents made from its template": found.adopters,
+        "aliases of outside agents": found.aliases,
         "open runs that end": found.open_runs,
         "open requests that lapse": found.open_approvals,
+        "refreshes that close": (found.open_refresh,) if found.open_refresh else (),
+        "people who used it in 90 days": users if users is not None else found.users,
     }
     console.print(Text(f"Retiring {agent_id} touches:", "bold"))
     for name, ids in parts.items():

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from runner.control.runs import Run
 
 PersonOption = Annotated[str, typer.Option("--as", metavar="PERSON", help="Person id who acts.")]
-_OPEN = ("queued", "running", "waiting", "ready")
 
 
 def register(app: typer.Typer) -> None:
@@ -65,10 +64,11 @@ def list_runs() -> None:
     from app.terminal import foreign
     from runner.control import runs, stops
     from runner.control.purses import usd_text
+    from runner.control.tables import OPEN_RUN_STATUSES
 
     console = Console(highlight=False)
     with _control("fleetbook runs") as control, control.store.read() as connection:
-        found = runs.listed(connection, _OPEN)
+        found = runs.listed(connection, OPEN_RUN_STATUSES)
         orders = stops.standing(connection)
     if not found:
         console.print(

@@ -85,9 +85,10 @@ def _scope(target: str | None, everything: bool) -> tuple[StopScope, str]:
 def _need_a_run(control: Control, agent_id: str, person_id: str) -> None:
     """A drill on an idle agent is made on a run of its own, which a worker may take up meanwhile."""
     from runner.control import runs
+    from runner.control.tables import OPEN_RUN_STATUSES
 
     with control.store.read() as connection:
-        found = runs.listed(connection, ("queued", "running", "waiting", "ready"))
+        found = runs.listed(connection, OPEN_RUN_STATUSES)
     if not any(run.agent_id == agent_id for run in found):
         run_id = control.request_run(agent_id, "Stop drill: this run is there to be stopped.", person_id)
         typer.echo(f"Run {run_id} was made for the drill.")

@@ -10,10 +10,11 @@ from app.review import deciding
 from app.review.cards import Card
 from app.review.quarters import Quarter
 from app.review.rules import FILE_NAME, Rules, rules_of
-from runner.control import reviews
+from runner.control import retiring, reviews
 from runner.control.access import agent_target, may
 from runner.control.owners import answers_for
-from runner.control.reviews import REVIEW_DECISIONS, Decided, Impact
+from runner.control.retiring import Impact
+from runner.control.reviews import REVIEW_DECISIONS, Decided
 from runner.errors import AccessRefused
 
 __all__ = [
@@ -95,4 +96,4 @@ def impact(desk: Desk, person_id: str, agent_id: str) -> Impact:
     if not sees_agent(registry, person_id, agent_id):
         ruling = may(registry, person_id, "view_metrics", agent_target(registry, agent_id))
         raise AccessRefused(ruling.rule_id, ruling.sentence, "Ask the agent's owner.")
-    return reviews.impact(desk.control, agent_id)
+    return retiring.impact(desk.control, agent_id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from app.review.cards import Card, snapshot
+from app.review.evidence import Evidence
 from app.review.quarters import Quarter
 from app.review.rules import Rules
 from runner.control import reviews
@@ -24,8 +26,12 @@ def decide(
     decision: str,
     person_id: str,
     reason: str,
+    sunset_at: dt.datetime | None = None,
+    evidence: Evidence | None = None,
 ) -> reviews.Decided:
     """Decide for one agent; ``card`` None is an agent without numbers in the quarter.
+
+    ``evidence`` goes into the task that a refresh opens, ``sunset_at`` is when a retirement takes effect.
 
     Raises ReviewRefused when a gate of a promotion is not passed: gates come from the warehouse and cannot be
     argued with; and as :func:`runner.control.reviews.decide`.
@@ -44,5 +50,7 @@ def decide(
         proposal=card.proposal.kind if card else None,
         rule=card.proposal.rule if card else None,
         snapshot=snapshot(card, rules) if card else None,
+        effective_at=sunset_at,
+        evidence=evidence.plain() if evidence else None,
     )
     return reviews.decide(control, wish)

@@ -1,12 +1,20 @@
-"""Which generation, scope and population a review reads."""
+"""Which generation, scope and population a review reads, and who used an agent of late."""
 
 from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
 
 from app import identity
 from app.desk import Desk
 from app.errors import WarehouseError
+from app.review.gather import gather
+from app.review.idle import Worked
+from app.review.quarters import Quarter
 from app.warehouse import Scope, Scoped, Warehouse
 from ingest.workspace import Workspace
+from runner.control.retiring import USED_WITHIN
 
 
 def scoped_of(workspace: Workspace, person_id: str | None, demo: bool | None) -> tuple[Scoped, bool]:
@@ -27,3 +35,43 @@ def scoped_of(workspace: Workspace, person_id: str | None, demo: bool | None) ->
             desk.close()
     scoped = warehouse.for_person(scope)
     return scoped, identity.shows_demo(scoped) if demo is None else demo
+
+
+def recent_users(scoped: Scoped, agent_id: str, *, is_demo: bool) -> list[str]:
+    """People who asked for runs of the agent in the 90 days before the data ends, by id."""
+    until = scoped.warehouse.data_until
+    if until is None:
+        return []
+    first, last = (until - USED_WITHIN).date(), until.date()
+    runs = scoped.table("fct_runs", is_demo=is_demo, agent_id=agent_id, first_date=first, last_date=last)
+    asked = runs.filter(pl.col("run_status") != "refused")["actor_id"].drop_nulls()
+    return sorted(asked.unique().to_list())
+
+
+def last_quarter(text: str | None, scoped: Scoped) -> Quarter:
+    """The quarter that was asked for, else the last one that was over when the data ends; ReviewError."""
+    if text is not None:
+        return Quarter.parse(text)
+    until = scoped.warehouse.data_until or dt.datetime.now(dt.UTC)
+    return Quarter.of(until.date()).back(1)
+
+
+def worked_of(scoped: Scoped, *, is_demo: bool) -> tuple[list[Worked], dt.date]:
+    """What each agent at work did, and the day the data ends."""
+    until = scoped.warehouse.data_until or dt.datetime.now(dt.UTC)
+    rows = scoped.table("rpt_agent_days", is_demo=is_demo).filter(pl.col("runs") > 0)
+    days = rows.group_by("agent_id").agg(pl.col("run_date").unique())
+    ran = {agent_id: frozenset(dates) for agent_id, dates in days.iter_rows()}
+    subjects = gather(scoped, Quarter.of(until.date()), is_demo=is_demo)
+    worked = [
+        Worked(
+            agent_id=one.agent_id,
+            agent_name=one.agent_name,
+            team_id=one.team_id,
+            expected_use=one.expected_use,
+            known_since=one.known_since,
+            days=ran.get(one.agent_id, frozenset()),
+        )
+        for one in subjects
+    ]
+    return worked, until.date()

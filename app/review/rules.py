@@ -52,6 +52,12 @@ class Value(_Rule):
     minutes_saved_per_success: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
 
 
+class Duplicates(_Rule):
+    """From which score on two agents are proposed for merging."""
+
+    alike_at_least: Share = 0.4
+
+
 class Rules(_Rule):
     """All rules of the review."""
 
@@ -60,6 +66,7 @@ class Rules(_Rule):
     refresh: Refresh
     promote: Promote
     value: Value
+    duplicates: Duplicates = Duplicates()
 
 
 def shipped_text() -> str:

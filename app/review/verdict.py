@@ -45,14 +45,12 @@ class Verdict:
 def verdicts(
     scoped: Scoped, agent_id: str, old_version: int, new_version: int, *, is_demo: bool, minimum_runs: int
 ) -> list[Verdict]:
-    """Success, tool errors, cost per run and active time of two versions of one agent.
+    """The measures of two versions of one agent over all their runs, see :func:`measured`.
 
     Raises ReviewError when one of the versions never ran within the scope.
     """
     runs = {
-        number: scoped.table("fct_runs", is_demo=is_demo, agent_id=agent_id, agent_version=number).filter(
-            pl.col("is_terminal")
-        )
+        number: ended_runs(scoped, agent_id, is_demo=is_demo, agent_version=number)
         for number in (old_version, new_version)
     }
     for number, frame in runs.items():
@@ -61,7 +59,18 @@ def verdicts(
                 f"No verdict: v{number} of {agent_id} has no ended run here. "
                 "`fleetbook agents versions` lists the versions; choose two that ran."
             )
-    old, new = runs[old_version], runs[new_version]
+    return measured(runs[old_version], runs[new_version], minimum_runs)
+
+
+def ended_runs(scoped: Scoped, agent_id: str, *, is_demo: bool, **narrowed: str | int) -> pl.DataFrame:
+    """Ended runs of the agent within the scope; ``narrowed`` are values of columns."""
+    wanted = [pl.col(name) == value for name, value in narrowed.items()]
+    found = scoped.table("fct_runs", is_demo=is_demo, agent_id=agent_id)
+    return found.filter(pl.col("is_terminal"), *wanted)
+
+
+def measured(old: pl.DataFrame, new: pl.DataFrame, minimum_runs: int) -> list[Verdict]:
+    """Success, tool errors, cost per run and active time of two sets of ended runs."""
     return [
         share_verdict(
             "success",

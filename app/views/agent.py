@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.labels import md_escape, words
-from app.views._parts import agent_past, agent_tabs, controls
+from app.views._parts import agent_past, agent_tabs, controls, review_refreshes
 from app.views._parts.agent_card import show_card
 from app.views._parts.decide import RISK_COLOURS
 from app.views._parts.page import Page, current, heading, nothing
@@ -22,6 +22,7 @@ TABS = {
     "Oversight": agent_tabs.oversight,
     "Runs": agent_tabs.runs,
     "History": agent_past.history,
+    "Refresh": review_refreshes.of_agent,
 }
 STATUS_COLOURS = {"live": "green", "watch": "orange", "suspended": "red", "retired": "gray"}
 

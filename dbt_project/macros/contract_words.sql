@@ -20,6 +20,8 @@
     "status": ["draft", "review", "live", "watch", "suspended", "retired"],
     "grant_effect": ["allow", "deny"],
     "review_decision": ["keep", "refresh", "promote", "retire", "postpone"],
+    "trial_arm": ["old", "new"],
+    "trial_verdict": ["improved", "worse", "no difference seen", "not enough data"],
     "intervention_kind": ["corrected", "rerun", "took_over", "interrupted"],
     "query_outcome": ["answered", "refused", "failed", "stopped"],
     "severity": ["critical", "high", "medium"],

@@ -13,6 +13,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from runner.control.access import Target, agent_target
 from runner.control.amend import Right, amend, part
+from runner.control.attestations import put_attestation
 from runner.control.declared import Declared, nearest
 from runner.control.lifecycle import find_agent
 from runner.control.owners import require_owner_or
@@ -163,6 +164,7 @@ def attest(control: Control, agent_id: str, *, by: str, reason: str | None = Non
     require_owner_or(control, registry, by, "change_agents", agent_id)
     with control.store.write() as tx:
         state = find_agent(tx.sql, registry, agent_id)
+        put_attestation(tx, agent_id, by)
         event_id = tx.emit(
             "attested",
             actor_id=by,

@@ -10,9 +10,11 @@ from runner.control.tables import METADATA
 __all__ = [
     "METADATA",
     "alert_incidents",
+    "attestations",
     "case_entries",
     "cases",
     "content_grants",
+    "refreshes",
     "report_signatures",
     "review_decisions",
     "risk_findings",
@@ -34,6 +36,46 @@ review_decisions = sa.Table(
     text("snapshot"),
     text("confirmed_by", null=True),
     moment("confirmed_at", null=True),
+    # A retirement with a sunset: the day it was set to, and when it took effect.
+    moment("effective_at", null=True),
+    moment("in_effect_at", null=True),
+)
+
+# The task that a decision to refresh opens on its agent. status: open (waits for a trial), trial, closed.
+# share_percent 100 is a replacement. new_version is what was judged; kept_arm new or old.
+refreshes = sa.Table(
+    "refreshes",
+    METADATA,
+    sa.Column("agent_id", sa.Text, primary_key=True),
+    sa.Column("review_period", sa.Text, primary_key=True),
+    text("status"),
+    text("reason"),
+    text("evidence"),
+    count("old_version"),
+    text("opened_by"),
+    moment("opened_at"),
+    count("share_percent", null=True),
+    text("started_by", null=True),
+    moment("started_at", null=True),
+    moment("judge_at", null=True),
+    count("new_version", null=True),
+    text("verdict", null=True),
+    text("verdicts", null=True),
+    text("kept_arm", null=True),
+    text("closed_by", null=True),
+    text("closed_reason", null=True),
+    moment("closed_at", null=True),
+)
+
+# From when on the time to the next attestation of an agent counts: its last one, or when it was first seen.
+attestations = sa.Table(
+    "attestations",
+    METADATA,
+    sa.Column("agent_id", sa.Text, primary_key=True),
+    moment("counted_from"),
+    text("attested_by", null=True),
+    moment("reminded_at", null=True),
+    moment("lapsed_at", null=True),
 )
 
 # Who signed the evidence pack of which month; content_sha256 is of the pack's manifest.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from runner.control import journal
+from runner.control import journal, trials
 from runner.control.ancestry import ancestors
 from runner.control.journal import Call
 from runner.control.lifecycle import find_agent
@@ -85,7 +85,9 @@ def _by_risk(control: Core, tx: Transaction, parent: Run, agent_id: str) -> Begu
     if all(version.frozen.risk.risk_class != "high" for version in versions):
         return None
     state = find_agent(tx.sql, control.registry_in(tx.sql), agent_id)
-    open_tools = ungated_tools(control.version(tx.sql, agent_id, state.agent_version).frozen)
+    numbers = trials.runnable_versions(tx.sql, state)
+    versions = (control.version(tx.sql, agent_id, number) for number in numbers)
+    open_tools = list(dict.fromkeys(tool for one in versions for tool in ungated_tools(one.frozen)))
     if not open_tools:
         return None
     sentence = (

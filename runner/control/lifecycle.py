@@ -13,6 +13,7 @@ from runner.control.declared import Status, nearest
 from runner.control.owners import require_owner_or
 from runner.control.prepared import Prepared
 from runner.control.registry import Registry
+from runner.control.store import Transaction
 from runner.control.tables import agent_versions, agents
 from runner.errors import MoveRefused, NotFound
 
@@ -77,21 +78,34 @@ def decide_status(
     require_owner_or(control, registry, person_id, "apply_registry", agent_id)
     with control.store.write() as tx:
         state = find_agent(tx.sql, registry, agent_id)
-        _require_move(state, status, is_revival=is_revival)
-        values = {"status": status, "status_reason": reason, "status_decided_at": tx.now}
-        tx.sql.execute(sa.update(agents).where(agents.c.agent_id == agent_id), values)
-        event_id = tx.emit(
-            "status_changed",
-            agent_id=agent_id,
-            agent_version=state.agent_version,
-            team_id=state.team_id,
-            actor_id=person_id,
-            person_id=person_id,
-            status=status,
-            reason=reason,
-        )
+        event_id = put_status(tx, state, status, person_id, reason, is_revival=is_revival)
     control.relay.flush()
     return event_id
+
+
+def put_status(
+    tx: Transaction,
+    state: AgentState,
+    status: Status,
+    person_id: str,
+    reason: str,
+    *,
+    is_revival: bool = False,
+) -> str:
+    """Write and tell a decided status; returns the event's id. Raises MoveRefused."""
+    _require_move(state, status, is_revival=is_revival)
+    values = {"status": status, "status_reason": reason, "status_decided_at": tx.now}
+    tx.sql.execute(sa.update(agents).where(agents.c.agent_id == state.agent_id), values)
+    return tx.emit(
+        "status_changed",
+        agent_id=state.agent_id,
+        agent_version=state.agent_version,
+        team_id=state.team_id,
+        actor_id=person_id,
+        person_id=person_id,
+        status=status,
+        reason=reason,
+    )
 
 
 def _require_move(state: AgentState, status: Status, *, is_revival: bool) -> None:

@@ -165,6 +165,20 @@ class AiAct(Declared):
         return self
 
 
+class Attestation(Declared):
+    """How often an agent is attested, in days by risk class; reminder before the day, grace after it.
+
+    In the classes of ``refuses_runs`` new runs are refused once the grace is over.
+    """
+
+    high_days: Annotated[int, Field(ge=1, le=730)] = 30
+    limited_days: Annotated[int, Field(ge=1, le=730)] = 90
+    minimal_days: Annotated[int, Field(ge=1, le=730)] = 180
+    remind_days: Annotated[int, Field(ge=0, le=90)] = 7
+    grace_days: Annotated[int, Field(ge=0, le=180)] = 14
+    refuses_runs: tuple[RiskClass, ...] = ("high",)
+
+
 class Oversight(Declared):
     """Rules of the company over agents and decisions."""
 
@@ -179,3 +193,4 @@ class Oversight(Declared):
     signatures_needed: Annotated[int, Field(ge=1, le=2)] = 1
     case_days: CaseDays = CaseDays()
     ai_act: AiAct = AiAct()
+    attestation: Attestation = Attestation()

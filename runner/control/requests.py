@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy.engine import Connection
 
 from ingest.contract import new_event_id
-from runner.control import runs, stops
+from runner.control import attestations, runs, stops, trials
 from runner.control.admission import AgentState, Stop, refusal
-from runner.control.ancestry import ancestors
+from runner.control.ancestry import Above, ancestors
 from runner.control.lifecycle import find_agent
 from runner.control.prices import ModelPrice
 from runner.control.purses import LEAST_OUTPUT_TOKENS, Purse, Short, purses_of, shortage
@@ -57,15 +58,19 @@ def admit(control: Core, tx: Transaction, wish: Wish) -> Answer:
     """
     registry = control.registry_in(tx.sql)
     state = find_agent(tx.sql, registry, wish.agent_id)
-    version = control.version(tx.sql, wish.agent_id, state.agent_version)
-    run = _new_run(tx, registry, state, version, wish)
+    run_id, above = new_event_id(tx.now), ancestors(tx.sql, wish.parent_run_id)
+    arm = trials.arm_of(tx.sql, state, above[-1].run_id if above else run_id)
+    version = control.version(tx.sql, wish.agent_id, arm.agent_version)
+    run = _new_run(tx, registry, state, version, wish, run_id)
     stop = _by_stop(tx.sql, wish) or _by_person(registry, wish)
     stop = stop or refusal(registry, state, version.frozen, wish.person_id, tx.now)
+    risk_class = version.frozen.risk.risk_class
+    stop = stop or attestations.refusal(tx.sql, registry, state, risk_class, tx.now)
     if stop is None:
-        stop = _by_wallets(tx, registry, run, version.frozen, control.price(registry, version.frozen))
+        stop = _by_wallets(tx, registry, run, above, version.frozen, control.price(registry, version.frozen))
     if stop:
         run = replace(run, status="refused")
-    runs.insert(tx, run, version.version_hash)
+    runs.insert(tx, run, version.version_hash, arm)
     if stop:
         _tell(tx, run, stop)
     return Answer(run, stop)
@@ -88,11 +93,11 @@ def _ask(control: Core, wish: Wish) -> str:
 
 
 def _new_run(
-    tx: Transaction, registry: Registry, state: AgentState, version: Version, wish: Wish
+    tx: Transaction, registry: Registry, state: AgentState, version: Version, wish: Wish, run_id: str
 ) -> runs.Run:
     person = registry.people.get(wish.person_id)
     return runs.Run(
-        run_id=new_event_id(tx.now),
+        run_id=run_id,
         parent_run_id=wish.parent_run_id,
         agent_id=state.agent_id,
         agent_version=version.agent_version,
@@ -149,10 +154,14 @@ def _tell(tx: Transaction, run: runs.Run, stop: Stop) -> None:
 
 
 def _by_wallets(
-    tx: Transaction, registry: Registry, run: runs.Run, frozen: Frozen, price: ModelPrice | None
+    tx: Transaction,
+    registry: Registry,
+    run: runs.Run,
+    above: Sequence[Above],
+    frozen: Frozen,
+    price: ModelPrice | None,
 ) -> Stop | None:
     """A wallet that has no room even for the shortest first call, or a model that cannot be priced."""
-    above = ancestors(tx.sql, run.parent_run_id)
     purses = purses_of(registry, run.agent_id, frozen.team, run.run_id, tx.now, above)
     if not purses:
         return Stop(

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from runner.control import approvals, lifecycle, notices, runs, stops
+from runner.control import lifecycle, notices, refreshes, retiring
 from runner.control.admission import AgentState
 from runner.control.assurance_tables import review_decisions
 from runner.control.owners import require_owner_or
 from runner.control.registry import Registry
 from runner.control.store import Transaction
-from runner.control.tables import holds
 from runner.errors import NotFound, ReviewRefused
 
 if TYPE_CHECKING:
@@ -31,14 +30,17 @@ ReviewDecision: TypeAlias = Literal["keep", "refresh", "promote", "retire", "pos
 REVIEW_DECISIONS: tuple[ReviewDecision, ...] = get_args(ReviewDecision)
 # What changes the fleet for everybody: with a high-risk agent a second person agrees.
 _GRAVE = ("retire", "promote")
-_OPEN = ("queued", "running", "waiting", "ready")
 
 _D = review_decisions.c
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a person wants to decide; ``snapshot`` is what the proposal was made from, as JSON data."""
+    """What a person wants to decide; ``snapshot`` is what the proposal was made from, as JSON data.
+
+    ``evidence`` goes into the task that a refresh opens: what fails, and in which runs. ``effective_at`` is
+    the sunset of a retirement, None for at once.
+    """
 
     agent_id: str
     review_period: str
@@ -48,11 +50,16 @@ class Wish:
     proposal: str | None = None
     rule: str | None = None
     snapshot: Mapping[str, object] | None = None
+    evidence: Mapping[str, object] | None = None
+    effective_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """One decision of a review; ``status`` is waiting (for a second person), done or withdrawn."""
+    """One decision of a review; ``status`` is waiting (for a second person) or done.
+
+    ``effective_at`` and ``in_effect_at`` are of a retirement: when it is to count, and since when it does.
+    """
 
     agent_id: str
     review_period: str
@@ -64,21 +71,11 @@ class Decided:
     snapshot: str
     confirmed_by: str | None = None
     confirmed_at: dt.datetime | None = None
+    effective_at: dt.datetime | None = None
+    in_effect_at: dt.datetime | None = None
 
 
 _FIELDS = tuple(Decided.__dataclass_fields__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Impact:
-    """What a retirement touches: schedules, callers, sources, open runs and requests, holds in nano-USD."""
-
-    schedules: tuple[str, ...]
-    callers: tuple[str, ...]
-    knowledge: tuple[str, ...]
-    open_runs: tuple[str, ...]
-    open_approvals: tuple[str, ...]
-    held_nano_usd: int
 
 
 def decide(control: Core, wish: Wish) -> Decided:
@@ -103,9 +100,15 @@ def decide(control: Core, wish: Wish) -> Decided:
             decided_at=tx.now,
             reason=wish.reason.strip(),
             snapshot=json.dumps(wish.snapshot or {}, sort_keys=True, ensure_ascii=False),
+            effective_at=_effective_at(wish, tx.now, needs_second=needs_second),
         )
         _put(tx, decided)
         _tell(tx, state, wish, decided, needs_second=needs_second)
+        if wish.decision == "refresh":
+            refreshes.put_task(
+                tx, state, wish.review_period, wish.person_id, decided.reason, wish.evidence or {}
+            )
+        _announce(tx, registry, state, decided)
     if not needs_second:
         _take_effect(control, decided)
     control.relay.flush()
@@ -128,25 +131,37 @@ def confirm(control: Core, agent_id: str, review_period: str, person_id: str, re
                 "Ask the owner, the deputy or another platform lead.",
             )
         values = {"status": "done", "confirmed_by": person_id, "confirmed_at": tx.now}
+        if waiting.review_decision == "retire":
+            # Where it waited for longer than until its sunset, it counts from now.
+            values["effective_at"] = max(waiting.effective_at or tx.now, tx.now)
         tx.sql.execute(sa.update(review_decisions).where(_this(agent_id, review_period)).values(values))
         _tell_step(tx, "review_confirmed", waiting, person_id, reason.strip())
         done = find(tx.sql, agent_id, review_period)
         assert done is not None  # it was changed just now
+        _announce(tx, registry, lifecycle.find_agent(tx.sql, registry, agent_id), done)
     _take_effect(control, done)
     control.relay.flush()
     return done
 
 
 def withdraw(control: Core, agent_id: str, review_period: str, person_id: str, reason: str) -> None:
-    """Take a decision back that waits for a second person. Raises NotFound, ReviewRefused, AccessRefused."""
+    """Take a decision back that waits for a second person, or for its sunset.
+
+    Raises NotFound, ReviewRefused, AccessRefused.
+    """
     registry = control.registry()
     require_owner_or(control, registry, person_id, "apply_registry", agent_id)
     if not reason.strip():
         raise ReviewRefused(agent_id, "a reason is missing", "Say why in one sentence.")
     with control.store.write() as tx:
-        waiting = _waiting(tx.sql, agent_id, review_period)
+        waiting = find(tx.sql, agent_id, review_period)
+        if waiting is None or not _waits_for_its_sunset(waiting):
+            waiting = _waiting(tx.sql, agent_id, review_period)
         tx.sql.execute(sa.delete(review_decisions).where(_this(agent_id, review_period)))
         _tell_step(tx, "review_withdrawn", waiting, person_id, reason.strip())
+        if _waits_for_its_sunset(waiting):
+            state = lifecycle.find_agent(tx.sql, registry, agent_id)
+            retiring.call_off(tx, registry, state, reason.strip())
     control.relay.flush()
 
 
@@ -164,62 +179,31 @@ def find(connection: Connection, agent_id: str, review_period: str) -> Decided |
     return None if row is None else _decided(row)
 
 
-def impact(control: Core, agent_id: str) -> Impact:
-    """What a retirement of the agent would touch now. Raises NotFound."""
-    registry = control.registry()
-    with control.store.read() as connection:
-        lifecycle.find_agent(connection, registry, agent_id)
-        ids = _open_runs(connection, agent_id)
-        waiting = [one.approval_id for one in approvals.waiting(connection) if one.agent_id == agent_id]
-        held = sa.select(sa.func.coalesce(sa.func.max(holds.c.amount_nano_usd), 0)).where(
-            holds.c.run_id.in_(ids)
-        )
-        per_call = held.group_by(holds.c.run_id, holds.c.turn_index, holds.c.attempt)
-        held_nano_usd = sum(connection.execute(per_call).scalars())
-    agent = registry.agents.get(agent_id)
-    return Impact(
-        schedules=tuple(name for name, one in registry.schedules.items() if one.agent == agent_id),
-        callers=tuple(name for name, one in registry.agents.items() if agent_id in one.delegates),
-        knowledge=agent.knowledge if agent else (),
-        open_runs=tuple(ids),
-        open_approvals=tuple(waiting),
-        held_nano_usd=int(held_nano_usd),
-    )
-
-
-def revive(control: Core, agent_id: str, person_id: str, reason: str) -> str:
-    """Bring a retired agent back, suspended; a further decision makes it live. Returns the event's id.
-
-    Raises ReviewRefused when it is not retired, AccessRefused, NotFound.
-    """
-    with control.store.read() as connection:
-        state = lifecycle.find_agent(connection, control.registry(), agent_id)
-    if state.status != "retired":
-        raise ReviewRefused(
-            agent_id,
-            f"it is {state.status}, not retired",
-            f"`fleetbook agents status {agent_id}` changes that.",
-        )
-    return lifecycle.decide_status(
-        control, agent_id, "suspended", person_id, f"revived: {reason}", is_revival=True
-    )
-
-
 def _take_effect(control: Core, decided: Decided) -> None:
-    """A retirement refuses new runs from now on, and what is open ends: requests lapse, holds come back."""
-    if decided.review_decision != "retire":
-        return
-    person_id = decided.confirmed_by or decided.decided_by
-    reason = f"review {decided.review_period}: {decided.reason}"
-    lifecycle.decide_status(control, decided.agent_id, "retired", person_id, reason)
-    with control.store.read() as connection:
-        open_runs = _open_runs(connection, decided.agent_id)
-    for run_id in open_runs:
-        stops.give_order(control, "run", run_id, person_id, reason)
+    if decided.effective_at is not None and decided.effective_at <= control.store.clock():
+        person_id = decided.confirmed_by or decided.decided_by
+        retiring.take_effect(control, decided.agent_id, decided.review_period, person_id, decided.reason)
 
 
-def _open_runs(connection: Connection, agent_id: str) -> list[str]:
-    return [run.run_id for run in runs.listed(connection, _OPEN, limit=100_000) if run.agent_id == agent_id]
+def _effective_at(wish: Wish, now: dt.datetime, *, needs_second: bool) -> dt.datetime | None:
+    """When a retirement counts; one that a second person has yet to confirm may leave it open."""
+    if wish.decision != "retire":
+        return None
+    return wish.effective_at or (None if needs_second else now)
+
+
+def _announce(tx: Transaction, registry: Registry, state: AgentState, decided: Decided) -> None:
+    if _waits_for_its_sunset(decided) and decided.effective_at is not None and decided.effective_at > tx.now:
+        retiring.announce(tx, registry, state, decided.effective_at, decided.reason)
+
+
+def _waits_for_its_sunset(decided: Decided) -> bool:
+    return (
+        decided.review_decision == "retire"
+        and decided.status == "done"
+        and decided.in_effect_at is None
+        and decided.effective_at is not None
+    )
 
 
 def _check(wish: Wish) -> None:
@@ -229,6 +213,10 @@ def _check(wish: Wish) -> None:
     if not wish.reason.strip():
         raise ReviewRefused(
             wish.agent_id, "a reason is missing", "Say why in one sentence; the log keeps it."
+        )
+    if wish.effective_at is not None and wish.decision != "retire":
+        raise ReviewRefused(
+            wish.agent_id, f"{wish.decision} has no sunset", "Only a retirement can be set to a later day."
         )
 
 
@@ -269,6 +257,7 @@ def _tell(tx: Transaction, state: AgentState, wish: Wish, decided: Decided, *, n
         rule_id=wish.rule,
         reason=decided.reason,
         is_confirmation_needed=needs_second,
+        effective_at=decided.effective_at,
         text=decided.snapshot,
         kind="specification",
     )

@@ -18,6 +18,7 @@ from runner.control.presence import Presence
 from runner.control.revisions import REVISION
 from runner.control.store import Transaction, envelope
 from runner.control.tables import approvals, runs, tool_calls
+from runner.control.trials import Arm
 from runner.errors import LeaseLost
 
 # A worker proves itself at every step and at least every third of this.
@@ -178,13 +179,12 @@ def listed(connection: Connection, statuses: Sequence[str], limit: int = 500) ->
     return [_run(row) for row in connection.execute(query)]
 
 
-def insert(tx: Transaction, run: Run, version_hash: str) -> None:
-    """Put a requested run into the store and tell it; the payload is the task."""
-    row: dict[str, object] = {name: getattr(run, name) for name in _FIELDS}
-    _PUT.many(tx.sql, [{**row, "event_count": 0}])
+def insert(tx: Transaction, run: Run, version_hash: str, arm: Arm) -> None:
+    """Put a requested run into the store and tell it with its side of a trial; the payload is the task."""
+    _PUT.many(tx.sql, [{**{name: getattr(run, name) for name in _FIELDS}, "event_count": 0}])
     tx.emit(
         "run_requested",
-        envelope(run),
+        {**envelope(run), **arm.told},
         text=run.task,
         kind="task",
         trigger_kind=run.trigger_kind,

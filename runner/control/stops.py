@@ -21,26 +21,25 @@ from runner.control.prepared import Prepared
 from runner.control.recover import charge_interrupted_turns, close_open_calls
 from runner.control.runs import Run
 from runner.control.store import Transaction, envelope
+from runner.control.tables import OPEN_RUN_STATUSES, stop_orders
 from runner.control.tables import runs as runs_table
-from runner.control.tables import stop_orders
 from runner.errors import NotFound
 
 if TYPE_CHECKING:
     from runner.control.core import Core
 
 StopScope: TypeAlias = Literal["run", "agent", "company"]
-_OPEN = ("queued", "running", "waiting", "ready")
 
 _O, _R = stop_orders.c, runs_table.c
 _MARK = (
     sa.update(runs_table)
-    .where(_R.run_id == sa.bindparam("of_run"), _R.status.in_(_OPEN), _R.stop_id.is_(None))
+    .where(_R.run_id == sa.bindparam("of_run"), _R.status.in_(OPEN_RUN_STATUSES), _R.stop_id.is_(None))
     .values(stop_id=sa.bindparam("stop"))
 )
 _LIFT = sa.update(stop_orders).where(_O.stop_id == sa.bindparam("stop"), _O.lifted_at.is_(None))
 _ORDER = sa.select(stop_orders).where(_O.stop_id == sa.bindparam("stop"))
 _STANDING = Prepared(sa.select(stop_orders).where(_O.lifted_at.is_(None)).order_by(_O.ordered_at))
-_COVERED = sa.select(runs_table.c.run_id).where(_R.status.in_(_OPEN), _R.stop_id.is_not(None))
+_COVERED = sa.select(runs_table.c.run_id).where(_R.status.in_(OPEN_RUN_STATUSES), _R.stop_id.is_not(None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +181,7 @@ def halt_in_hand(control: Core, run_id: str) -> Run | None:
 def _halt_what_nobody_plays(control: Core, tx: Transaction) -> int:
     companywide = {(order.stop_scope, order.target_id): order for order in standing(tx.sql)}
     count = 0
-    for run in runs.listed(tx.sql, _OPEN, limit=100_000):
+    for run in runs.listed(tx.sql, OPEN_RUN_STATUSES, limit=100_000):
         order = companywide.get(("agent", run.agent_id)) or companywide.get(("company", ""))
         if run.stop_id is None and order is not None:
             # Asked for in the very moment of the order.
@@ -199,7 +198,7 @@ def _halt_what_nobody_plays(control: Core, tx: Transaction) -> int:
 
 def _is_free(control: Core, run: Run, now: dt.datetime) -> bool:
     if run.status != "running":
-        return run.status in _OPEN
+        return run.status in OPEN_RUN_STATUSES
     return runs.is_left_behind(run, control.presence, now)
 
 
@@ -235,14 +234,14 @@ def _close_if_done(tx: Transaction, order: Order) -> None:
     """An order over one run is done with its end; over an agent or the company, a drill is."""
     if order.stop_scope != "run" and not order.is_drill:
         return
-    left = sa.select(_R.run_id).where(_R.stop_id == order.stop_id, _R.status.in_(_OPEN)).limit(1)
+    left = sa.select(_R.run_id).where(_R.stop_id == order.stop_id, _R.status.in_(OPEN_RUN_STATUSES)).limit(1)
     if tx.sql.execute(left).first() is None:
         tx.sql.execute(_LIFT.values(lifted_at=tx.now), {"stop": order.stop_id})
 
 
 def _in_reach(connection: Connection, scope: StopScope, target_id: str) -> list[str]:
     """Open runs that an order covers; those a run has delegated are part of it."""
-    query = sa.select(_R.run_id).where(_R.status.in_(_OPEN)).order_by(_R.run_id)
+    query = sa.select(_R.run_id).where(_R.status.in_(OPEN_RUN_STATUSES)).order_by(_R.run_id)
     if scope == "company":
         return list(connection.execute(query).scalars())
     column = _R.agent_id if scope == "agent" else _R.run_id

@@ -59,6 +59,9 @@ agent_versions = sa.Table(
     moment("approved_at", null=True),
 )
 
+# A run that is neither ended nor refused.
+OPEN_RUN_STATUSES = ("queued", "running", "waiting", "ready")
+
 # status: queued, running (under a lease), waiting (for a person), ready (decided), ended, refused
 runs = sa.Table(
     "runs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from runner.control import raises, recover, reminders, schedules, stops
+from runner.control import attestations, raises, recover, reminders, retiring, schedules, stops
 from runner.errors import RegistryNotApplied
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def _end_raises(control: Core) -> None:
 
 
 def upkeep(control: Core) -> list[Slot]:
-    """One round: sweep, end raises, lapse, halt, remind, fire due schedules, bring events into the log.
+    """One round: sweep, end raises, lapse, halt, remind, retire, attest, fire schedules, fill the log.
 
     Returns what became of schedule slots. Raises RelayError.
     """
@@ -30,6 +30,8 @@ def upkeep(control: Core) -> list[Slot]:
     slots = []
     with contextlib.suppress(RegistryNotApplied):  # a worker may be there before the first registry
         reminders.remind(control)
+        retiring.retire_due(control)
+        attestations.follow(control)
         slots = schedules.fire_due(control)
     control.relay.flush()
     return slots

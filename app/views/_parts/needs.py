@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import polars as pl
 import streamlit as st
@@ -15,7 +14,8 @@ from app.labels import UNKNOWN, ago, clock, md_escape, money, plural, share
 from app.live import compliance, health, risk
 from app.live import needs as live
 from app.live.money import Balance, balances, raises_seen
-from app.views._parts import reviewed
+from app.views._parts import needs_review, reviewed
+from app.views._parts.need import Need, named
 from app.views._parts.page import Page, current, empty
 from app.views._parts.wallets import wallet_name
 
@@ -23,18 +23,6 @@ REFRESH_S = 15
 _SEEN_DAYS = 7
 _SHOWN = 3
 _REASON_SHOWN = 160
-
-
-@dataclass(frozen=True, kw_only=True)
-class Need:
-    """One thing that waits: a headline and a detail as Markdown, and the page where it is dealt with."""
-
-    icon: str
-    headline: str
-    detail: str
-    view: str
-    label: str
-    parameters: dict[str, str] = field(default_factory=dict)
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -148,7 +136,7 @@ def _owners(page: Page, now: dt.datetime) -> Iterator[Need]:
         yield Need(
             icon=":material/person_off:",
             headline=f"{plural(len(nobody), 'agent')} without owner",
-            detail=_named(nobody) + " · cannot start until somebody answers for it",
+            detail=named(nobody) + " · cannot start until somebody answers for it",
             view="views/agents.py",
             label="Open the agents",
         )
@@ -158,7 +146,7 @@ def _owners(page: Page, now: dt.datetime) -> Iterator[Need]:
         yield Need(
             icon=":material/event_upcoming:",
             headline=f"{plural(len(assess), 'agent is', 'agents are')} due for a risk review",
-            detail=f"{_named([one.agent_name for one in assess])} · {over} past the day",
+            detail=f"{named([one.agent_name for one in assess])} · {over} past the day",
             view="views/agent.py",
             label="Open the first",
             parameters={"agent": assess[0].agent_id},
@@ -173,7 +161,7 @@ def _versions(page: Page, now: dt.datetime) -> Iterator[Need]:
             headline=plural(
                 len(names), "version waits for a second person", "versions wait for a second person"
             ),
-            detail=f"{_named(names)} · `fleetbook agents approve-version` puts it in force",
+            detail=f"{named(names)} · `fleetbook agents approve-version` puts it in force",
             view="views/agents.py",
             label="Open the agents",
         )
@@ -219,7 +207,7 @@ def _cases(page: Page, now: dt.datetime) -> Iterator[Need]:
         yield Need(
             icon=":material/assignment_late:",
             headline=f"{plural(len(late), 'case')} overdue",
-            detail=f"{_named([one.case_id for one in late])} · the oldest since {late[0].due_at:%-d %b %Y}",
+            detail=f"{named([one.case_id for one in late])} · the oldest since {late[0].due_at:%-d %b %Y}",
             view="views/compliance.py",
             label="Open the cases",
         )
@@ -248,7 +236,7 @@ def _missed(page: Page, now: dt.datetime) -> Iterator[Need]:
         yield Need(
             icon=":material/event_busy:",
             headline=f"{plural(len(slots), 'scheduled run')} missed in a week",
-            detail=_named(names),
+            detail=named(names),
             view="views/schedules.py",
             label="Open the schedules",
         )
@@ -265,7 +253,7 @@ def _unregistered(page: Page, now: dt.datetime) -> Iterator[Need]:
         yield Need(
             icon=":material/help:",
             headline=f"{plural(rows.height, 'unregistered agent')} seen in {_SEEN_DAYS} days",
-            detail=f"{_named(names)} · known cost {spent}",
+            detail=f"{named(names)} · known cost {spent}",
             view="views/health.py",
             label="See where they come from",
         )
@@ -288,11 +276,6 @@ def _review(page: Page, now: dt.datetime) -> Iterator[Need]:
         )
 
 
-def _named(names: list[str]) -> str:
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(md_escape(name) for name in names[:_SHOWN]) + rest
-
-
 def _proof(page: Page, now: dt.datetime) -> str:
     """How far the log is signed and how old the data is."""
     newest = health.signed(page.desk)
@@ -310,7 +293,18 @@ def _proof(page: Page, now: dt.datetime) -> str:
 
 
 _Asking = Callable[[Page, dt.datetime], Iterator[Need]]
-_LIVE: tuple[_Asking, ...] = (_approvals, _wallets, _raises, _stops, _versions, _owners, _cases, _missed)
+_LIVE: tuple[_Asking, ...] = (
+    _approvals,
+    _wallets,
+    _raises,
+    _stops,
+    _versions,
+    _owners,
+    _cases,
+    _missed,
+    needs_review.refreshes,
+    needs_review.attestations,
+)
 _BUILT: tuple[_Asking, ...] = (_checks, _risks, _unregistered, _review)
 
 

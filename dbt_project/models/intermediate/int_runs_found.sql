@@ -47,6 +47,8 @@ found as (
         coalesce(requests.recorded_via, known.recorded_via) as recorded_via,
         known.is_demo,
         requests.trigger_kind,
+        requests.trial_id,
+        requests.trial_arm,
         requests.source_file,
         requests.source_run_id,
         requests.source_task_id,

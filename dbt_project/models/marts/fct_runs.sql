@@ -56,6 +56,8 @@ select
     agent_version,
     actor_id,
     trigger_kind,
+    trial_id,
+    trial_arm,
     recorded_via,
     source_file,
     source_run_id,

@@ -18,6 +18,8 @@ runs as (
         parent_run_id,
         conversation_id,
         role_id,
+        trial_id,
+        trial_arm,
 
         -- model
         provider_name,

@@ -10,10 +10,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.desk import Desk
-from app.live import money, needs, reviewing, rights, rota
+from app.live import attesting, money, needs, refreshing, reviewing, rights, rota
+from app.review.cards import Card, make_cards
+from app.review.concerns import EVERYTHING
 from app.review.quarters import Quarter
+from app.review.rules import rules_of
 from app.views._parts import tally
+from app.warehouse import Warehouse
 from ingest.workspace import Workspace
+from runner.control.agent_changes import set_fields
 from runner.errors import AccessRefused
 from tests import pages_world
 from tests.pages_world import ANALYST, LEAD, MANAGERS
@@ -195,3 +200,74 @@ def test_an_order_to_stop_is_told_to_whom_it_reaches(own: Workspace) -> None:
     assert [one.target_id for one in needs.stopped(desk, SUPPORT)] == ["refund-agent"]
     assert needs.stopped(desk, SALES) == []
     assert "1 order to stop stands" in "\n".join(texts(opened("home", SUPPORT)))
+
+
+def _cards(own: Workspace) -> dict[str, Card]:
+    warehouse = Warehouse.current(own)
+    assert warehouse is not None
+    rules, _ = rules_of(own)
+    made = make_cards(warehouse.for_person(EVERYTHING), quarter(), rules, is_demo=True)
+    return {one.subject.agent_id: one for one in made}
+
+
+def _declared(own: Workspace) -> list[str]:
+    """Agents under review that the registry declares and that are not of high risk."""
+    return [name for name, one in _cards(own).items() if one.subject.risk_class in ("limited", "minimal")]
+
+
+def test_a_promotion_whose_gates_fail_is_refused_on_the_page_too(own: Workspace) -> None:
+    cards = _cards(own)
+    failing = next(name for name in _declared(own) if cards[name].unmet_gates)
+    app = opened("review", LEAD, quarter=str(quarter()), card=failing)
+    fill(app, "Reason for the decision", "I like it")
+    next(box for box in app.selectbox if box.label == "Decision").set_value("promote")
+    press(app, "Decide")
+    assert f"a promotion needs more: {cards[failing].unmet_gates[0]}" in app.error[0].value.replace("\\", "")
+    assert reviewing.decisions(Desk.open(own), LEAD, quarter()) == []
+
+
+def test_several_agents_are_decided_in_one_go_each_by_its_own_gates(own: Workspace) -> None:
+    cards, names = _cards(own), _declared(own)
+    failing = next(name for name in names if cards[name].unmet_gates)
+    other = next(name for name in names if name != failing)
+    app = opened("review", LEAD, quarter=str(quarter()))
+    next(box for box in app.multiselect if box.label == "Agents").set_value([failing, other])
+    next(box for box in app.selectbox if box.label == "Decision for all of them").set_value("keep")
+    fill(app, "Reason for all of them", "the meeting of October")
+    press(app, "Decide these")
+    assert "Decided keep:" in app.success[0].value
+    found = reviewing.decisions(Desk.open(own), LEAD, quarter())
+    assert {one.agent_id for one in found} == {failing, other}
+    assert {one.reason for one in found} == {"the meeting of October"}
+
+
+def test_a_refresh_is_decided_tried_and_rolled_back_on_the_page(own: Workspace) -> None:
+    chosen = _declared(own)[0]
+    app = opened("review", LEAD, quarter=str(quarter()), card=chosen)
+    fill(app, "Reason for the decision", "it got worse")
+    next(box for box in app.selectbox if box.label == "Decision").set_value("refresh")
+    press(app, "Decide")
+    (task,) = refreshing.tasks(Desk.open(own), LEAD)
+    assert (task.agent_id, task.status) == (chosen, "open")
+    assert task.failures
+    app = press(opened("review", LEAD, part="refreshes"), "Start the trial")
+    assert "gets 20 % of its runs until" in app.success[0].value
+    home = opened("home", LEAD)
+    assert any("1 refresh is open" in one.value for one in home.markdown)
+    set_fields(Desk.open(own).control, chosen, {"instructions": "Be brief."}, by=LEAD)
+    app = opened("agent", LEAD, agent=chosen)
+    fill(app, "Reason to go back", "it is rude")
+    press(app, f"Roll back to v{task.old_version} now")
+    (closed,) = refreshing.tasks(Desk.open(own), LEAD)
+    assert (closed.status, closed.kept_arm, closed.closed_reason) == ("closed", "old", "it is rude")
+
+
+def test_what_is_due_between_reviews_is_attested_on_the_page(own: Workspace) -> None:
+    app = opened("review", LEAD, part="between")
+    chosen = _declared(own)[0]
+    next(box for box in app.multiselect if box.label.startswith("Attest")).set_value([chosen])
+    press(app, "Attest")
+    assert chosen in app.success[0].value
+    found = {one.agent_id: one for one in attesting.standings(Desk.open(own), LEAD)}
+    assert (found[chosen].word, found[chosen].attested_by) == ("attested", LEAD)
+    assert not opened("review", LEAD, part="fleet", quarter=str(quarter())).exception

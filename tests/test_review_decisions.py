@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from app.review.cards import card
 from app.review.deciding import decide as decide_with
@@ -14,13 +16,27 @@ from app.review.figures import Figures
 from app.review.quarters import Quarter
 from app.review.rules import parse, shipped_text
 from ingest.workspace import Workspace
-from runner.control import approvals, promotions, retiring, reviews, runs
+from runner.control import (
+    approvals,
+    delegation,
+    promotions,
+    requests,
+    retiring,
+    reviews,
+    runs,
+    schedules,
+)
+from runner.control.assurance_tables import review_decisions
+from runner.control.journal import Call
 from runner.control.plane import Control
 from runner.control.registry import MadeFrom
 from runner.control.registry_file import load_registry
 from runner.control.reviews import Wish
+from runner.control.tables import agents, notices
+from runner.control.upkeep import upkeep
 from runner.errors import AccessRefused, MoveRefused, NotFound, ReviewRefused, RunRefused
 from tests.log_told import told_of
+from tests.review_world import Clock
 from tests.runner_company import Command, company, fleetbook, play
 from tests.test_review_rules import agent, used
 
@@ -256,3 +272,133 @@ def test_a_promotion_passes_its_gates_or_is_refused(control: Control) -> None:
     with pytest.raises(ReviewRefused, match="used by people of 1 team, 2 are needed"):
         promote(used(100, 95, users=9, user_teams=1))
     assert promote(used(100, 95, users=9, user_teams=2)) == "done"
+
+
+def test_a_sunset_is_told_and_counts_on_its_day(workspace: Workspace) -> None:
+    clock = Clock(dt.datetime(2026, 10, 5, 9, tzinfo=dt.UTC))
+    sunset = dt.datetime(2026, 10, 20, tzinfo=dt.UTC)
+    grant = (
+        "  - {id: users-run-support",
+        "  - {id: sales-too, role: agent_user, action: run_agent, agent: triage-agent, reason: pilot}\n"
+        "  - {id: users-run-support",
+    )
+    with company(workspace, grant, clock=clock) as control:
+        control.request_run("triage-agent", "Sort.", "jon-vass")
+        assert reviews.decide(control, wish(effective_at=sunset)).in_effect_at is None
+        told = [one for one in told_of(workspace, "notice_raised") if one["notice_kind"] == "agent-sunset"]
+        assert [one["reason"] for one in told] == ["triage-agent will be retired on 2026-10-20"]
+        with control.store.read() as connection:
+            text = connection.execute(
+                sa.select(notices.c.text).where(notices.c.notice_kind == "agent-sunset")
+            )
+            assert "For Mara Lindt, Jon Vass." in text.scalar_one()
+        upkeep(control)
+        assert control.request_run("triage-agent", "Sort.", "jon-vass")
+        clock.now = sunset
+        upkeep(control)
+        assert control.agent_states()["triage-agent"].status == "retired"
+        with pytest.raises(RunRefused, match="review 2026Q3: nobody uses it"):
+            control.request_run("triage-agent", "Sort.", "jon-vass")
+        upkeep(control)
+        assert len([one for one in told_of(workspace, "status_changed") if one["status"] == "retired"]) == 1
+
+
+def test_a_sunset_can_be_withdrawn_and_only_a_retirement_has_one(control: Control) -> None:
+    sunset = dt.datetime.now(dt.UTC) + dt.timedelta(days=30)
+    with pytest.raises(ReviewRefused, match="keep has no sunset"):
+        reviews.decide(control, wish(decision="keep", effective_at=sunset))
+    reviews.decide(control, wish(effective_at=sunset))
+    reviews.withdraw(control, "triage-agent", "2026Q3", "mara-lindt", "it is needed after all")
+    assert control.agent_states()["triage-agent"].status == "live"
+    assert reviews.decide(control, wish(decision="keep")).status == "done"
+
+
+def test_a_retirement_that_a_crash_left_is_finished_by_the_next_worker(control: Control) -> None:
+    reviews.decide(control, wish())
+    lost = sa.update(review_decisions).values(in_effect_at=None)
+    with control.store.write() as tx:
+        tx.sql.execute(lost)
+        tx.sql.execute(sa.update(agents).where(agents.c.agent_id == "triage-agent").values(status="live"))
+    upkeep(control)
+    assert control.agent_states()["triage-agent"].status == "retired"
+    with control.store.read() as connection:
+        (done,) = reviews.decisions(connection)
+    assert done.in_effect_at is not None
+
+
+def test_the_impact_names_everything_that_hangs_on_the_agent(workspace: Workspace) -> None:
+    changes = (
+        ("model: sim:refund\n", "model: sim:refund\n    delegates: [triage-agent]\n"),
+        (
+            "  - {id: users-run-support",
+            "  - {id: only-triage, role: analyst, action: run_agent, agent: triage-agent}\n"
+            "  - {id: users-run-support",
+        ),
+        (
+            '  - {wallet: "agent:refund-agent"',
+            '  - {wallet: "agent:triage-agent", window: month, cap_usd: "5.00"}\n'
+            '  - {wallet: "agent:refund-agent"',
+        ),
+        (
+            "# Most tests",
+            "schedules:\n  daily: {agent: triage-agent, cron: '0 6 * * *', task: Sort., run_as: mara-lindt}\n"
+            "aliases:\n  - {source_agent: zendesk-triage, team: support, agent: triage-agent}\n# Most tests",
+        ),
+    )
+    with company(workspace, *changes) as control:
+        run_id = control.request_run("triage-agent", "Sort.", "jon-vass")
+        found = retiring.impact(control, "triage-agent")
+    assert found.schedules == ("daily",)
+    assert found.callers == ("refund-agent",)
+    assert found.grants == ("only-triage",)
+    assert found.wallets == ("agent:triage-agent:month",)
+    assert found.aliases == ("zendesk-triage",)
+    assert found.open_runs == (run_id,)
+    assert found.users == ("jon-vass",)
+
+
+def test_every_way_in_refuses_a_retired_agent_with_the_review_as_the_reason(
+    workspace: Workspace, fleetbook: Command
+) -> None:
+    """Command, page, API, schedule by its slot and by hand, and another agent: whatever asks for a run."""
+    clock = Clock(dt.datetime.now(dt.UTC) - dt.timedelta(days=2))
+    changes = (
+        ("model: sim:refund\n", "model: sim:refund\n    delegates: [triage-agent]\n"),
+        (
+            "# Most tests",
+            "schedules:\n  daily: {agent: triage-agent, cron: '0 6 * * *', task: Sort., run_as: mara-lindt}\n"
+            "# Most tests",
+        ),
+    )
+    because = "review 2026Q3: nobody uses it"
+    with company(workspace, *changes, clock=clock) as control:
+        schedules.fire_due(control)
+        reviews.decide(control, wish())
+        for trigger in ("person", "api"):
+            with pytest.raises(RunRefused, match=because):
+                requests.request_run(control, "triage-agent", "Sort.", "jon-vass", trigger_kind=trigger)
+        with pytest.raises(RunRefused, match=because):
+            schedules.run_now(control, "daily", "mara-lindt")
+        clock.now += dt.timedelta(days=1)
+        (slot,) = schedules.fire_due(control)
+        assert slot.status == "refused"
+        assert slot.reason is not None
+        assert because in slot.reason
+        parent = control.request_run("refund-agent", "Refund.", "jon-vass")
+        call = Call(
+            call_index=0,
+            turn_index=0,
+            tool_call_id="c",
+            tool_name="ask_triage-agent",
+            tool_effect="write",
+            arguments="{}",
+            arguments_digest=None,
+        )
+        with control.store.write() as tx:
+            begun = delegation.begin(control, tx, control.run(parent), call, "triage-agent", "Sort.")
+        assert begun.rule == "status:retired"
+        assert because in begun.sentence
+        with pytest.raises(ReviewRefused, match="it is retired"):
+            reviews.decide(control, wish(decision="promote", review_period="2026Q4"))
+    code, _, error = fleetbook("run", "triage-agent", "Sort.", "--as", "jon-vass")
+    assert (code, because in error) == (1, True)

@@ -60,8 +60,7 @@ def review(
     from rich.console import Console
 
     from app.commands.review_shown import print_card, print_changes, print_table
-    from app.review.cards import make_cards
-    from app.review.reading import last_quarter, scoped_of
+    from app.review.reading import cards_of, last_quarter, scoped_of
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
@@ -69,10 +68,10 @@ def review(
     asked = last_quarter(quarter, scoped)
     rules, source = _rules(workspace, [])
     console = Console(highlight=False)
-    cards = make_cards(scoped, asked, rules, is_demo=is_demo)
+    cards = cards_of(workspace, scoped, asked, rules, is_demo=is_demo)
     if what_if:
         changed, _ = _rules(workspace, what_if)
-        print_changes(console, cards, make_cards(scoped, asked, changed, is_demo=is_demo))
+        print_changes(console, cards, cards_of(workspace, scoped, asked, changed, is_demo=is_demo))
         return
     if agent is not None:
         print_card(console, _one(cards, agent, asked))
@@ -126,9 +125,8 @@ def pack(
     """Write what the management meeting reads: a PDF, a workbook with every number, and their digests."""
     from rich.console import Console
 
-    from app.review.cards import make_cards
     from app.review.pack import write_pack
-    from app.review.reading import last_quarter, scoped_of
+    from app.review.reading import cards_of, last_quarter, scoped_of
     from ingest.workspace import Workspace, home
     from runner.control import reviews
     from runner.control.plane import Control
@@ -137,7 +135,7 @@ def pack(
     scoped, is_demo = scoped_of(workspace, None, demo)
     asked = last_quarter(quarter, scoped)
     rules, source = _rules(workspace, [])
-    cards = make_cards(scoped, asked, rules, is_demo=is_demo)
+    cards = cards_of(workspace, scoped, asked, rules, is_demo=is_demo)
     with Control(workspace) as control, control.store.read() as connection:
         decided = reviews.decisions(connection, str(asked))
         company = control.registry().company.name

@@ -27,6 +27,7 @@ def register(group: typer.Typer) -> None:
     group.command("confirm")(confirm)
     group.command("withdraw")(withdraw)
     group.command("decisions")(list_decisions)
+    group.command("replay")(replay_one)
     group.command("impact")(show_impact)
     group.command("revive")(revive)
     group.command("publish")(publish)
@@ -59,11 +60,10 @@ def decide(
 
     from rich.console import Console
 
-    from app.review.cards import make_cards
     from app.review.deciding import decide as decide_with
     from app.review.evidence import gather_evidence
     from app.review.quarters import Quarter
-    from app.review.reading import recent_users, scoped_of
+    from app.review.reading import cards_of, recent_users, scoped_of
     from app.review.rules import rules_of
     from ingest.workspace import Workspace, home
     from runner.control.plane import Control
@@ -73,7 +73,9 @@ def decide(
     asked = Quarter.parse(quarter)
     rules, _ = rules_of(workspace)
     scoped, is_demo = scoped_of(workspace, person, demo)
-    cards = {card.subject.agent_id: card for card in make_cards(scoped, asked, rules, is_demo=is_demo)}
+    cards = {
+        card.subject.agent_id: card for card in cards_of(workspace, scoped, asked, rules, is_demo=is_demo)
+    }
     with Control(workspace, process_name="fleetbook review decide") as control:
         for agent in agents:
             if decision == "retire":
@@ -153,6 +155,46 @@ def list_decisions(
         console.print("Nothing is decided yet.", markup=False)
     for one in found:
         _print_decided(console, one)
+
+
+def replay_one(
+    agent: AgentArgument,
+    quarter: QuarterOption,
+    demo: Annotated[bool | None, typer.Option("--demo/--real", help="Which rows to compare with.")] = None,
+) -> None:
+    """Propose again from the numbers kept with a decision, and name those that are others today.
+
+    Ends with 1 when the kept numbers and rules lead to another proposal than they did.
+    """
+    import json
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from app.review.quarters import Quarter
+    from app.review.reading import cards_of, scoped_of
+    from app.review.replay import replay
+    from app.review.rules import rules_of
+    from ingest.workspace import Workspace, home
+    from runner.control import reviews
+    from runner.control.plane import Control
+
+    workspace, asked = Workspace.open(home()), Quarter.parse(quarter)
+    with Control(workspace) as control, control.store.read() as connection:
+        decided = reviews.require(connection, agent, str(asked))
+    scoped, is_demo = scoped_of(workspace, None, demo)
+    cards = cards_of(workspace, scoped, asked, rules_of(workspace)[0], is_demo=is_demo)
+    today = next((card for card in cards if card.subject.agent_id == agent), None)
+    found = replay(agent, json.loads(decided.snapshot), today)
+    console = Console(highlight=False)
+    word = "The same" if found.is_same else "Another proposal"
+    console.print(
+        Text(f"{word}: {found.again.kind} ({found.again.rule}): {found.again.reason}"), soft_wrap=True
+    )
+    for name, kept, now in found.changes:
+        console.print(Text(f"  {name}: {kept} then, {now} today", "dim"), soft_wrap=True)
+    if not found.is_same:
+        raise typer.Exit(1)
 
 
 def show_impact(

@@ -33,16 +33,15 @@ def portfolio(quarter: QuarterOption = None, person: PersonOption = None, demo: 
     from rich.table import Table
     from rich.text import Text
 
-    from app.review.cards import make_cards
     from app.review.portfolio import holdings, spread
-    from app.review.reading import last_quarter, scoped_of
+    from app.review.reading import cards_of, last_quarter, scoped_of
     from app.review.rules import rules_of
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
     scoped, is_demo = scoped_of(workspace, person, demo)
     asked, (rules, _) = last_quarter(quarter, scoped), rules_of(workspace)
-    cards = make_cards(scoped, asked, rules, is_demo=is_demo)
+    cards = cards_of(workspace, scoped, asked, rules, is_demo=is_demo)
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
     table.add_column("agent", no_wrap=True)

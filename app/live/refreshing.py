@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from app.desk import Desk
 from app.live.reach import sees_agent
 from app.review import judging
+from app.review.concerns import EVERYTHING
 from app.review.evidence import Failure, WorstRun
 from app.review.rules import rules_of
 from app.review.verdict import Verdict
-from app.warehouse import Scope, Scoped
+from app.warehouse import Scoped
 from runner.control import lifecycle, refreshes
 from runner.control.refreshes import Refresh
 from runner.control.trials import ArmName
@@ -80,7 +81,8 @@ def judge(
     Raises as :func:`app.review.judging.judge`.
     """
     rules, _ = rules_of(desk.control.workspace)
-    whole = scoped.warehouse.for_person(_EVERYTHING)
+    # A verdict is about the agent, not about what its judge may list.
+    whole = scoped.warehouse.for_person(EVERYTHING)
     done = judging.judge(
         desk.control,
         whole,
@@ -97,10 +99,6 @@ def judge(
 def roll_back(desk: Desk, person_id: str, agent_id: str, reason: str) -> None:
     """Go back to the old version at once. Raises as :func:`refreshes.roll_back`."""
     refreshes.roll_back(desk.control, agent_id, person_id, reason)
-
-
-# A verdict is about the agent, not about what its judge may list: who may judge was asked.
-_EVERYTHING = Scope(person_id="", role_id="", team_ids=None, own_only=False)
 
 
 def _task(one: Refresh, agent_name: str, in_force: int | None, zone: ZoneInfo, now: dt.datetime) -> Task:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from app.desk import Desk
 from app.live.reach import sees_agent
 from app.review import deciding
 from app.review.cards import Card
+from app.review.concerns import open_cases
+from app.review.evidence import gather_evidence
 from app.review.quarters import Quarter
 from app.review.rules import FILE_NAME, Rules, rules_of
+from app.warehouse import Scoped
 from runner.control import retiring, reviews
 from runner.control.access import agent_target, may
 from runner.control.owners import answers_for
@@ -22,6 +27,7 @@ __all__ = [
     "Decided",
     "Impact",
     "Standing",
+    "cases",
     "confirm",
     "decide",
     "decisions",
@@ -47,6 +53,12 @@ def rules(desk: Desk, changes: dict[str, str] | None = None) -> Standing:
     return Standing(rules=found, source=FILE_NAME if file else "the rules that come with the product")
 
 
+def cases(desk: Desk, scoped: Scoped, quarter: Quarter, *, is_demo: bool) -> dict[str, int] | None:
+    """How many cases were open about each agent when the quarter was over; None where nobody keeps them."""
+    found = open_cases(desk.control, scoped, quarter, is_demo=is_demo)
+    return None if found is None else dict(found)
+
+
 def decisions(desk: Desk, person_id: str, quarter: Quarter) -> list[Decided]:
     """Decisions of the quarter about agents that the person may see, oldest first."""
     registry = desk.control.registry()
@@ -67,12 +79,27 @@ def may_decide(desk: Desk, person_id: str, agent_id: str) -> bool:
 
 
 def decide(
-    desk: Desk, person_id: str, quarter: Quarter, agent_id: str, decision: str, reason: str, card: Card
+    desk: Desk,
+    person_id: str,
+    quarter: Quarter,
+    card: Card,
+    decision: str,
+    reason: str,
+    *,
+    scoped: Scoped,
+    sunset_on: dt.date | None = None,
 ) -> Decided:
-    """Decide for one agent, on the numbers of ``card`` as they are now.
+    """Decide for one agent, on the numbers of ``card`` as they are now; a refresh takes its evidence along.
+
+    A retirement with ``sunset_on`` takes effect when that day begins.
 
     Raises ReviewRefused, AccessRefused, NotFound.
     """
+    agent_id, zone = card.subject.agent_id, ZoneInfo(desk.control.registry().company.time_zone)
+    evidence = None
+    if decision == "refresh":
+        is_demo = desk.control.workspace.is_demo
+        evidence = gather_evidence(scoped, agent_id, quarter, is_demo=is_demo)
     return deciding.decide(
         desk.control,
         agent_id,
@@ -82,6 +109,8 @@ def decide(
         decision=decision,
         person_id=person_id,
         reason=reason,
+        sunset_at=dt.datetime.combine(sunset_on, dt.time(), zone) if sunset_on else None,
+        evidence=evidence,
     )
 
 

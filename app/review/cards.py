@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from app.review.figures import Figures, Rate, Subject
 from app.review.gather import gather
-from app.review.propose import KINDS, Proposal, compared, propose, unmet
+from app.review.propose import KINDS, Proposal, propose, unmet
 from app.review.quarters import Quarter
 from app.review.rules import Rules
 from app.warehouse import Scoped
+
+# What the rules ask of an agent beside its figures, and what names it.
+_SUBJECT = (
+    "agent_id",
+    "agent_name",
+    "team_id",
+    "owner_id",
+    "risk_class",
+    "status",
+    "expected_use",
+    "template_id",
+    "declared_on",
+    "first_run_on",
+    "open_cases",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +47,20 @@ class Card:
         return self.subject.figures().success
 
 
-def make_cards(scoped: Scoped, quarter: Quarter, rules: Rules, *, is_demo: bool) -> list[Card]:
+def make_cards(
+    scoped: Scoped,
+    quarter: Quarter,
+    rules: Rules,
+    *,
+    is_demo: bool,
+    open_cases: Mapping[str, int] | None = None,
+) -> list[Card]:
     """A card per agent of the scope: proposals to retire first, within each kind the surest success first.
 
     Agents with too few runs to be ranked stand at the end of their kind.
     """
-    cards = [card(subject, rules) for subject in gather(scoped, quarter, is_demo=is_demo)]
+    subjects = gather(scoped, quarter, is_demo=is_demo, open_cases=open_cases)
+    cards = [card(subject, rules) for subject in subjects]
     return sorted(cards, key=lambda one: _place(one, rules))
 
 
@@ -67,7 +91,6 @@ def _value(subject: Subject, rules: Rules) -> Decimal | None:
 def snapshot(one: Card, rules: Rules) -> dict[str, object]:
     """Everything the proposal was made from, as JSON data; kept with the decision, unchanged for ever."""
     subject = one.subject
-    pair = compared(subject, rules)
     return {
         "agent_id": subject.agent_id,
         "quarter": str(subject.quarter),
@@ -78,7 +101,8 @@ def snapshot(one: Card, rules: Rules) -> dict[str, object]:
         "unmet_gates": list(one.unmet_gates),
         "value_usd": _plain(one.value_usd),
         "quarters": {str(quarter): _figures(some) for quarter, some in sorted(subject.by_quarter.items())},
-        "versions": {str(one.agent_version): _figures(one.figures) for one in (pair or subject.versions[:1])},
+        "versions": {str(one.agent_version): _figures(one.figures) for one in subject.versions},
+        "subject": {name: _plain(getattr(subject, name)) for name in _SUBJECT},
         "rules": rules.model_dump(mode="json"),
     }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -23,10 +23,13 @@ _NAMES = tuple(one.name for one in fields(Figures))
 NOT_REVIEWED = ("draft", "review", "retired")
 
 
-def gather(scoped: Scoped, quarter: Quarter, *, is_demo: bool) -> list[Subject]:
+def gather(
+    scoped: Scoped, quarter: Quarter, *, is_demo: bool, open_cases: Mapping[str, int] | None = None
+) -> list[Subject]:
     """Every agent of the scope that was at work in ``quarter`` or could have been, by id.
 
     Agents that no registry declares are among them: they were used. Rows after the quarter do not count.
+    ``open_cases`` counts cases by agent, None where nobody keeps them.
     """
     last_day = quarter.last_day
     by_quarter = _by_quarter(scoped.table("rpt_agent_quarters", is_demo=is_demo, last_date=last_day))
@@ -36,6 +39,8 @@ def gather(scoped: Scoped, quarter: Quarter, *, is_demo: bool) -> list[Subject]:
     found = []
     for row in scoped.table("dim_agents", is_demo=is_demo).iter_rows(named=True):
         subject = _subject(row, quarter, by_quarter, versions, declared)
+        if open_cases is not None:
+            subject = replace(subject, open_cases=open_cases.get(subject.agent_id, 0))
         known = subject.known_since
         # What became of it afterwards, by this review or another, does not change who was under review.
         then = statuses.get(subject.agent_id, subject.status)

@@ -9,11 +9,15 @@ import polars as pl
 from app import identity
 from app.desk import Desk
 from app.errors import WarehouseError
+from app.review.cards import Card, make_cards
+from app.review.concerns import EVERYTHING, open_cases
 from app.review.gather import gather
 from app.review.idle import Worked
 from app.review.quarters import Quarter
-from app.warehouse import Scope, Scoped, Warehouse
+from app.review.rules import Rules
+from app.warehouse import Scoped, Warehouse
 from ingest.workspace import Workspace
+from runner.control.plane import Control
 from runner.control.retiring import USED_WITHIN
 
 
@@ -26,7 +30,7 @@ def scoped_of(workspace: Workspace, person_id: str | None, demo: bool | None) ->
     warehouse = Warehouse.current(workspace)
     if warehouse is None:
         raise WarehouseError(f"Nothing to review: {workspace.root} has no build. Run `fleetbook build`.")
-    scope = Scope(person_id="", role_id="", team_ids=None, own_only=False)
+    scope = EVERYTHING
     if person_id is not None:
         desk = Desk.open(workspace)
         try:
@@ -35,6 +39,15 @@ def scoped_of(workspace: Workspace, person_id: str | None, demo: bool | None) ->
             desk.close()
     scoped = warehouse.for_person(scope)
     return scoped, identity.shows_demo(scoped) if demo is None else demo
+
+
+def cards_of(
+    workspace: Workspace, scoped: Scoped, quarter: Quarter, rules: Rules, *, is_demo: bool
+) -> list[Card]:
+    """The cards of the quarter, with the cases that were open when it was over."""
+    with Control(workspace) as control:
+        cases = open_cases(control, scoped, quarter, is_demo=is_demo)
+    return make_cards(scoped, quarter, rules, is_demo=is_demo, open_cases=cases)
 
 
 def recent_users(scoped: Scoped, agent_id: str, *, is_demo: bool) -> list[str]:

@@ -14,12 +14,28 @@ from app.live import reviewing
 from app.review.cards import Card
 from app.review.propose import KINDS
 from app.review.quarters import Quarter
-from app.views._parts import behind, controls, review_card, reviewed, what_if
+from app.views._parts import (
+    behind,
+    controls,
+    review_batch,
+    review_between,
+    review_card,
+    review_fleet,
+    review_refreshes,
+    reviewed,
+    what_if,
+)
 from app.views._parts.page import Page, current, empty, heading, nothing
 from app.views._parts.tables import Column, show
 
 QUARTERS_OFFERED = 6
 TABLE_PIXELS = 420
+PARTS = {
+    "proposals": "Proposals and decisions",
+    "refreshes": "Refreshes on trial",
+    "between": "Between reviews",
+    "fleet": "Portfolio and look-alikes",
+}
 KIND_WORDS: dict[str, str] = {kind: words(kind).capitalize() for kind in KINDS}
 
 
@@ -29,10 +45,20 @@ def render() -> None:
     heading("Review", "Keep, refresh, promote or retire?")
     page.built()
     review_card.said()
+    part = controls.one_of_many("Part", "part", PARTS)
+    if part == "refreshes":
+        review_refreshes.show_refreshes(page)
+        return
+    if part == "between":
+        review_between.show_between(page)
+        return
     quarter = _quarter(page)
     cards = reviewed.cards(page, quarter)
     if not cards:
         nothing(f"No agent was at work in {quarter} within your scope. Choose another quarter.")
+    if part == "fleet":
+        review_fleet.show_fleet(page, cards)
+        return
     decided = {one.agent_id: one for one in reviewed.decided(page, quarter)}
     st.markdown(_counts(cards, decided))
     kind = controls.select("Proposal", "proposal", KIND_WORDS, anything="Every proposal")
@@ -41,6 +67,7 @@ def render() -> None:
     _plot(page, shown)
     chosen = _choose(shown or cards)
     review_card.show_card(page, quarter, chosen, decided.get(chosen.subject.agent_id))
+    review_batch.show_batch(page, quarter, cards, decided)
     what_if.show_what_if(page, quarter, cards)
     _decisions(page, quarter, list(decided.values()), cards)
     st.caption(f"Rules: {md_escape(reviewing.rules(page.desk).source)}. A proposal is no decision.")

@@ -165,6 +165,15 @@ def withdraw(control: Core, agent_id: str, review_period: str, person_id: str, r
     control.relay.flush()
 
 
+def require(connection: Connection, agent_id: str, review_period: str) -> Decided:
+    """The decision on an agent in a period. Raises NotFound."""
+    found = find(connection, agent_id, review_period)
+    if found is None:
+        advice = "`fleetbook review decisions` lists them."
+        raise NotFound("decision", f"{agent_id} {review_period}", None, advice)
+    return found
+
+
 def decisions(connection: Connection, review_period: str | None = None) -> list[Decided]:
     """Decisions of a period, or of all, oldest first."""
     query = sa.select(review_decisions).order_by(_D.decided_at, _D.agent_id)

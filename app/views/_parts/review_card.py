@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import polars as pl
 import streamlit as st
 
@@ -10,6 +12,7 @@ from app.live import reviewing
 from app.review.cards import Card
 from app.review.figures import Rate
 from app.review.quarters import Quarter
+from app.review.reading import recent_users
 from app.views._parts import acting
 from app.views._parts.page import Page
 from app.views._parts.tables import Column, show
@@ -121,29 +124,46 @@ def _form(page: Page, quarter: Quarter, card: Card) -> None:
     with st.form(f"decide_{agent_id}_{quarter}", border=False):
         decision = st.selectbox("Decision", options, index=proposed)
         reason = st.text_input("Reason for the decision", max_chars=300)
+        sunset = st.date_input("Sunset, where it is to be retired later", None, min_value="today")
         if card.proposal.kind == "retire":
             st.caption(_impact(page, agent_id))
         if st.form_submit_button("Decide", type="primary") and decision is not None:
-            acting.act(_SAID, lambda: _decide(page, quarter, card, decision, reason))
+            acting.act(_SAID, lambda: _decide(page, quarter, card, decision, reason, sunset))
 
 
 def _impact(page: Page, agent_id: str) -> str:
     """What a retirement touches, before anybody decides it."""
     found = reviewing.impact(page.desk, page.person.person_id, agent_id)
+    users = recent_users(page.scoped(), agent_id, is_demo=page.is_demo)
+    used = plural(len({*found.users, *users}), "user")
     return (
         f"Retiring it stops {plural(len(found.schedules), 'schedule')}, is felt by "
-        f"{plural(len(found.callers), 'agent')} that call it, ends "
+        f"{plural(len(found.callers), 'agent')} that call it and "
+        f"{plural(len(found.adopters), 'agent')} made from its template, leaves "
+        f"{plural(len(found.grants), 'grant')}, {plural(len(found.wallets), 'wallet')} and "
+        f"{plural(len(found.knowledge), 'knowledge source')} unused, touches {used} of 90 days, ends "
         f"{plural(len(found.open_runs), 'open run')} and "
         f"lapses {plural(len(found.open_approvals), 'open request')}."
     )
 
 
-def _decide(page: Page, quarter: Quarter, card: Card, decision: str, reason: str) -> str:
+def _decide(
+    page: Page, quarter: Quarter, card: Card, decision: str, reason: str, sunset: dt.date | None
+) -> str:
     done = reviewing.decide(
-        page.desk, page.person.person_id, quarter, card.subject.agent_id, decision, reason, card
+        page.desk,
+        page.person.person_id,
+        quarter,
+        card,
+        decision,
+        reason,
+        scoped=page.scoped(),
+        sunset_on=sunset,
     )
     name = md_escape(card.subject.agent_name)
     waits = "; it waits for a second person" if done.status == "waiting" else ""
+    if done.effective_at is not None and done.in_effect_at is None:
+        waits += f"; it counts from {done.effective_at.astimezone(page.zone):%-d %b %Y} on"
     return f"Decided: {done.review_decision} {name} for {quarter}{waits}. The log keeps it with its numbers."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -22,17 +23,25 @@ def last_quarter(page: Page) -> Quarter:
 def cards(page: Page, quarter: Quarter, changes: dict[str, str] | None = None) -> list[Card]:
     """A card per agent within the scope, by the workspace's rules with ``changes``. Raises ReviewError."""
     rules = reviewing.rules(page.desk, changes).rules
+    cases = reviewing.cases(page.desk, page.scoped(), quarter, is_demo=page.is_demo)
     made: list[Card] = _cards(
-        str(page.built().path), page.scope, page.is_demo, str(quarter), rules.model_dump_json()
+        str(page.built().path), page.scope, page.is_demo, str(quarter), rules.model_dump_json(), cases
     )
     return made
 
 
 @st.cache_data(show_spinner=False, max_entries=60)
-def _cards(generation: str, scope: Scope, is_demo: bool, quarter: str, rules: str) -> list[Card]:
+def _cards(
+    generation: str,
+    scope: Scope,
+    is_demo: bool,
+    quarter: str,
+    rules: str,
+    cases: Mapping[str, int] | None,
+) -> list[Card]:
     scoped = Warehouse.at(Path(generation)).for_person(scope)
     wanted = Rules.model_validate_json(rules)
-    return make_cards(scoped, Quarter.parse(quarter), wanted, is_demo=is_demo)
+    return make_cards(scoped, Quarter.parse(quarter), wanted, is_demo=is_demo, open_cases=cases)
 
 
 def decided(page: Page, quarter: Quarter) -> list[reviewing.Decided]:

@@ -47,9 +47,7 @@ def decide(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would touch.")] = False,
-    demo: Annotated[
-        bool | None, typer.Option("--demo/--real", help="Which rows the numbers come from.")
-    ] = None,
+    demo: Annotated[bool | None, typer.Option("--demo/--real", help="Where the numbers are.")] = None,
 ) -> None:
     """Decide what becomes of agents; the numbers it is decided on are kept with it.
 
@@ -68,15 +66,13 @@ def decide(
     from ingest.workspace import Workspace, home
     from runner.control.plane import Control
 
-    workspace = Workspace.open(home())
-    console = Console(highlight=False)
-    asked = Quarter.parse(quarter)
-    rules, _ = rules_of(workspace)
+    workspace, console = Workspace.open(home()), Console(highlight=False)
+    asked, (rules, _) = Quarter.parse(quarter), rules_of(workspace)
     scoped, is_demo = scoped_of(workspace, person, demo)
-    cards = {
-        card.subject.agent_id: card for card in cards_of(workspace, scoped, asked, rules, is_demo=is_demo)
-    }
+    cards = cards_of(workspace, scoped, asked, rules, is_demo=is_demo)
+    by_id = {card.subject.agent_id: card for card in cards}
     with Control(workspace, process_name="fleetbook review decide") as control:
+        zone = ZoneInfo(control.registry().company.time_zone)
         for agent in agents:
             if decision == "retire":
                 _print_impact(console, control, agent, recent_users(scoped, agent, is_demo=is_demo))
@@ -85,15 +81,13 @@ def decide(
             done = decide_with(
                 control,
                 agent,
-                cards.get(agent),
+                by_id.get(agent),
                 quarter=asked,
                 rules=rules,
                 decision=decision,
                 person_id=person,
                 reason=reason,
-                sunset_at=sunset.replace(tzinfo=ZoneInfo(control.registry().company.time_zone))
-                if sunset
-                else None,
+                sunset_at=sunset.replace(tzinfo=zone) if sunset else None,
                 evidence=gather_evidence(scoped, agent, asked, is_demo=is_demo),
             )
             _print_decided(console, done)

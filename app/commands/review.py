@@ -125,8 +125,11 @@ def pack(
     """Write what the management meeting reads: a PDF, a workbook with every number, and their digests."""
     from rich.console import Console
 
+    from app.review.declared import described
+    from app.review.duplicates import alike
+    from app.review.idle import idle_agents
     from app.review.pack import write_pack
-    from app.review.reading import cards_of, last_quarter, scoped_of
+    from app.review.reading import cards_of, last_quarter, scoped_of, worked_of
     from ingest.workspace import Workspace, home
     from runner.control import reviews
     from runner.control.plane import Control
@@ -139,6 +142,7 @@ def pack(
     with Control(workspace) as control, control.store.read() as connection:
         decided = reviews.decisions(connection, str(asked))
         company = control.registry().company.name
+        found = alike(described(control), rules.duplicates.alike_at_least)
     place = folder or workspace.root / "reviews" / str(asked)
     made = write_pack(
         place,
@@ -149,6 +153,8 @@ def pack(
         build_id=scoped.warehouse.build_id,
         is_demo=is_demo,
         rules_source=source,
+        look_alikes=found,
+        idle=idle_agents(*worked_of(scoped, is_demo=is_demo)),
     )
     console = Console(highlight=False)
     for name, digest in made.items():
@@ -185,7 +191,7 @@ def _rules(workspace: Workspace, changes: list[str]) -> tuple[Rules, str]:
             f"No rule change: {', '.join(changes)}. Write it as promote.user_teams=3, each once."
         )
     rules, file = rules_of(workspace, pairs)
-    return rules, str(file) if file else "as shipped"
+    return rules, file.name if file else "as shipped"
 
 
 def _one(cards: list[Card], agent_id: str, quarter: Quarter) -> Card:

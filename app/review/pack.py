@@ -13,6 +13,10 @@ import polars as pl
 
 from app.export.formats import write
 from app.review.cards import Card
+from app.review.duplicates import Alike
+from app.review.figures import Subject
+from app.review.idle import Idle
+from app.review.portfolio import Spread, holdings, spread
 from app.review.propose import KINDS, counted, rate_text
 from app.review.quarters import Quarter
 from runner.control.reviews import Decided
@@ -23,6 +27,10 @@ _MEANINGS = {
     "success_low": "Lower bound of Wilson's 95 % interval of the success rate.",
     "success_high": "Upper bound of Wilson's 95 % interval of the success rate.",
     "value_usd": "Successes × declared minutes × the declared hour; empty where nobody declared minutes.",
+    "net_low_usd": "Value by the lower bound of success − known cost.",
+    "net_high_usd": "Value by the upper bound of success − known cost.",
+    "unmet_gates": "What keeps it from a promotion.",
+    "open_cases": "Cases about it that were open when the quarter was over; empty where nobody keeps cases.",
     "decision": "What was decided, and by whom.",
 }
 _METHOD = (
@@ -44,6 +52,8 @@ def write_pack(
     build_id: str,
     is_demo: bool,
     rules_source: str,
+    look_alikes: Sequence[Alike] = (),
+    idle: Sequence[Idle] = (),
 ) -> dict[str, str]:
     """Write report.pdf, agents.xlsx, agents.csv and manifest.json; returns file name to SHA256 in hex.
 
@@ -59,6 +69,10 @@ def write_pack(
         "sentence": _sentence(cards, decisions),
         "notes": [f"Rules: {rules_source}.", *(["These are demo data."] if is_demo else [])],
         "groups": _groups(cards, decisions),
+        "teams": [[one.team_id or "no team", *(f"{number:,}" for number in _of_team(one))] for one in spread(cards)],
+        "portfolio": _portfolio(cards),
+        "look_alikes": [_like(one) for one in look_alikes],
+        "idle": [f"{one.agent_name} ({_since(one)}): {one.why}" for one in idle],
         "method": list(_METHOD),
     }
     (folder / "report.pdf").write_bytes(_pdf(report))
@@ -96,7 +110,8 @@ def _told(card: Card, decisions: Mapping[str, str]) -> dict[str, object]:
     numbers = [counted(now.runs, "run")]
     if now.runs:
         numbers.append(f"success {rate_text(now.success)}")
-        numbers.append(f"before {rate_text(subject.figures(1).success)}")
+        numbers.append(f"quarter before {rate_text(subject.figures(1).success)}")
+        numbers += _version_lines(subject)
     if now.cost_per_success_usd is not None:
         numbers.append(f"{now.cost_per_success_usd:.4f} USD per success")
     if now.users:
@@ -117,12 +132,60 @@ def _told(card: Card, decisions: Mapping[str, str]) -> dict[str, object]:
         "about": about,
         "numbers": numbers,
         "reason": card.proposal.reason,
+        "asides": _asides(card),
         "decision": decisions.get(subject.agent_id, ""),
     }
 
 
+def _version_lines(subject: Subject) -> list[str]:
+    """The newest version that ran and the one before it."""
+    return [f"v{one.agent_version} {rate_text(one.figures.success)}" for one in subject.versions[:2]]
+
+
+def _asides(card: Card) -> list[str]:
+    """What a meeting asks next: season, refusals, cases."""
+    subject, now = card.subject, card.subject.figures()
+    told = []
+    if subject.expected_use:
+        told.append(f"expected use: {subject.expected_use}")
+    if now.wallet_refusals:
+        told.append(f"wallets refused it {counted(now.wallet_refusals, 'time')}")
+    if subject.open_cases:
+        told.append(counted(subject.open_cases, "open case"))
+    return told
+
+
+def _portfolio(cards: Sequence[Card]) -> list[list[str]]:
+    """Agents whose value is declared, the surest net value first."""
+    known = [one for one in holdings(cards) if one.net_usd is not None]
+    return [
+        [
+            one.agent_name,
+            f"{one.value_usd:,.0f}",
+            f"{'≥ ' if one.unknown_cost_runs else ''}{one.cost_usd:,.2f}",
+            f"{one.net_low_usd:,.0f} to {one.net_high_usd:,.0f}",
+            f"{one.users} ({one.users_before} before)",
+        ]
+        for one in known
+    ]
+
+
+def _of_team(one: Spread) -> tuple[int, int, int, int, int]:
+    return one.agents, one.used, one.from_templates, one.unregistered, one.runs
+
+
+def _like(one: Alike) -> str:
+    shared = ", ".join([*one.shared_words, *one.shared_tools])
+    return f"{one.first.agent_name} and {one.second.agent_name}: {one.explained}. They share {shared}."
+
+
+def _since(one: Idle) -> str:
+    return f"last run {one.last_run_on}" if one.last_run_on else "never used"
+
+
 def _frame(cards: Sequence[Card], decisions: Mapping[str, str]) -> pl.DataFrame:
     rows = []
+    net = {one.agent_id: one for one in holdings(cards)}
     for card in cards:
         subject, now = card.subject, card.subject.figures()
         rows.append(
@@ -143,8 +206,16 @@ def _frame(cards: Sequence[Card], decisions: Mapping[str, str]) -> pl.DataFrame:
                 "cost_usd": now.cost_usd,
                 "users": now.users,
                 "user_teams": now.user_teams,
+                "users_before": subject.figures(1).users,
+                "runs_before": subject.figures(1).runs,
+                "successes_before": subject.figures(1).successes,
+                "expected_use": subject.expected_use or None,
+                "open_cases": subject.open_cases,
+                "unmet_gates": "; ".join(card.unmet_gates) or None,
                 "wallet_refusals": now.wallet_refusals,
                 "value_usd": card.value_usd,
+                "net_low_usd": net[subject.agent_id].net_low_usd,
+                "net_high_usd": net[subject.agent_id].net_high_usd,
                 "decision": decisions.get(subject.agent_id),
             }
         )

@@ -1,4 +1,4 @@
-"""Real runs of public benchmarks, mapped to teams by aliases: the review ranks them as their truth tables do."""
+"""Real runs of public benchmarks, mapped to teams by aliases: reviews rank them as their truth tables do."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ingest.workspace import Workspace
     from runner.control.approvals import Request
     from runner.templates.trial import Step
 
@@ -130,7 +131,7 @@ def use(
 def list_adopters(
     template: Annotated[str, typer.Argument(help="Template of registry.yaml.")],
 ) -> None:
-    """List the agents made from a template: who is behind, and in which fields each differs."""
+    """List the agents made from a template: who is behind, where each differs, and its net value."""
     from rich.console import Console
     from rich.text import Text
 
@@ -140,7 +141,8 @@ def list_adopters(
     from runner.control.promotions import adopters
     from runner.errors import NotFound
 
-    with Control(Workspace.open(home())) as control:
+    workspace = Workspace.open(home())
+    with Control(workspace) as control:
         registry = control.registry()
     if template not in registry.templates:
         close = nearest(template, list(registry.templates))
@@ -149,15 +151,37 @@ def list_adopters(
     found = adopters(registry, template)
     made = registry.templates[template].made_from
     origin = f", made from {made.agent} v{made.version}" if made else ""
+    net = _net_values(workspace)
     console.print(
         f"{template} v{registry.templates[template].version}{origin}: {len(found)} agents.", markup=False
     )
     for one in found:
         state = f"behind, made from v{one.made_from_version}" if one.is_behind else "up to date"
         differs = f" · differs in {', '.join(one.diverged)}" if one.diverged else ""
-        console.print(
-            Text.assemble((one.agent_id, "bold"), f" · team {one.team_id} · {state}{differs}"), soft_wrap=True
-        )
+        worth = f" · {net[one.agent_id]}" if one.agent_id in net else ""
+        line = f" · team {one.team_id} · {state}{differs}{worth}"
+        console.print(Text.assemble((one.agent_id, "bold"), line), soft_wrap=True)
+
+
+def _net_values(workspace: Workspace) -> dict[str, str]:
+    """Declared value − known cost of each agent in the last finished quarter; none before a build."""
+    from app.errors import WarehouseError
+    from app.review.portfolio import holdings
+    from app.review.reading import cards_of, last_quarter, scoped_of
+    from app.review.rules import rules_of
+
+    try:
+        scoped, is_demo = scoped_of(workspace, None, None)
+    except WarehouseError:
+        return {}
+    quarter, (rules, _) = last_quarter(None, scoped), rules_of(workspace)
+    cards = cards_of(workspace, scoped, quarter, rules, is_demo=is_demo)
+    return {
+        one.agent_id: f"{quarter} net value {one.net_usd:,.2f} USD "
+        f"({one.net_low_usd:,.2f} to {one.net_high_usd:,.2f})"
+        for one in holdings(cards)
+        if one.net_usd is not None
+    }
 
 
 def _say_next(console: Console, count: int, agent: str, person: str, *, is_high: bool) -> None:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
+
 from app.demo import habits, live, state
 from app.demo.assured import happenings
 from app.demo.cast import Cast
@@ -20,12 +22,26 @@ from app.demo.stages import apply_stages, declared_versions, stages
 from app.demo.state import State
 from app.demo.story import make_plan
 from app.errors import DemoRefused
+from app.review.rules import FILE_NAME, shipped_text
 from ingest.workspace import MARKER, Workspace
 from runner.control.plane import Control
 from runner.control.purses import nano
 from runner.control.registry import Registry
 from runner.control.registry_file import load_registry, parse_registry
 
+# Minutes that one success saves, as the demo company declares them, by template.
+MINUTES = {
+    "back-office-check": 5,
+    "brand-writer": 25,
+    "document-intake": 8,
+    "meeting-minutes": 15,
+    "payment-with-approval": 6,
+    "policy-answers": 4,
+    "refund-with-approval": 7,
+    "research-brief": 20,
+    "status-report": 20,
+    "ticket-helper": 5,
+}
 REGISTRY = Path(__file__).with_name("registry.yaml")
 # The day on which the review dates in registry.yaml were written; they move with the day of the demo.
 WRITTEN_ON = dt.date(2026, 11, 22)
@@ -73,11 +89,21 @@ def declare(workspace: Workspace, made: State) -> Registry:
         temporary = workspace.registry_file.with_suffix(".yaml.tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(workspace.registry_file)
+        _declare_minutes(workspace)
     if not made.is_history_done:
         registry = parse_registry(text, workspace.registry_file)
         earlier = _registry(made.plan.end, {}).budgets
         apply_stages(workspace, stages(made.plan, registry, earlier))
     return load_registry(workspace.registry_file)
+
+
+def _declare_minutes(workspace: Workspace) -> None:
+    """The company's own rules of the review: the shipped ones, and the minutes that each template saves."""
+    nobody, declared = "minutes_saved_per_success: {}", yaml.safe_dump({"minutes_saved_per_success": MINUTES})
+    text = shipped_text()
+    assert nobody in text
+    text = text.replace(nobody, declared.strip().replace("\n", "\n  "))
+    (workspace.root / FILE_NAME).write_text(text, encoding="utf-8")
 
 
 def tell_history(workspace: Workspace, made: State, progress: Progress) -> State:

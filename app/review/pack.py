@@ -69,7 +69,9 @@ def write_pack(
         "sentence": _sentence(cards, decisions),
         "notes": [f"Rules: {rules_source}.", *(["These are demo data."] if is_demo else [])],
         "groups": _groups(cards, decisions),
-        "teams": [[one.team_id or "no team", *(f"{number:,}" for number in _of_team(one))] for one in spread(cards)],
+        "teams": [
+            [one.team_id or "no team", *(f"{number:,}" for number in _of_team(one))] for one in spread(cards)
+        ],
         "portfolio": _portfolio(cards),
         "look_alikes": [_like(one) for one in look_alikes],
         "idle": [f"{one.agent_name} ({_since(one)}): {one.why}" for one in idle],

@@ -29,7 +29,7 @@ from tests.runner_company import company
 
 RIGHTS = (
     "export_data, apply_registry]",
-    "export_data, apply_registry, change_agents, change_people, change_schedules]",
+    "export_data, apply_registry, change_agents, change_people, change_schedules, sign_report]",
 )
 AGENTS = ("triage-agent", "refund-agent")
 JULY = dt.datetime(2025, 7, 1, 12, tzinfo=dt.UTC)

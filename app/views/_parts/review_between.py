@@ -60,13 +60,13 @@ def _attestations(page: Page) -> None:
             )
             reason = st.text_input("What was looked at", max_chars=300)
             if st.form_submit_button("Attest"):
-                acting.act(_SAID, lambda: _attest(page, chosen, reason))
+                acting.act(_SAID, lambda: _attest(page, {one: mine[one] for one in chosen}, reason))
 
 
-def _attest(page: Page, agent_ids: list[str], reason: str) -> str:
-    for agent_id in agent_ids:
+def _attest(page: Page, chosen: dict[str, str], reason: str) -> str:
+    for agent_id in chosen:
         attesting.attest(page.desk, page.person.person_id, agent_id, reason)
-    return f"Attested: {md_escape(', '.join(agent_ids)) or 'nothing chosen'}."
+    return f"Attested: {md_escape(', '.join(chosen.values())) or 'nothing chosen'}."
 
 
 def _idle(page: Page) -> None:

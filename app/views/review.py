@@ -126,7 +126,7 @@ def _table(page: Page, cards: Sequence[Card], decided: dict[str, reviewing.Decid
             name="value",
             heading="Value",
             kind="money",
-            width=100,
+            width=140,
             meaning="Successes × declared minutes × declared hour; unknown where nobody declared minutes.",
         ),
         Column(name="reason", heading="Because", width=420),

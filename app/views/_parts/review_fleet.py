@@ -47,10 +47,10 @@ def _portfolio(page: Page, found: Sequence[Holding]) -> None:
     columns = [
         Column(name="agent", heading="Agent", width=180, pinned=True),
         Column(name="team", heading="Team", width=100),
-        Column(name="value", heading="Declared value", kind="money", width=120),
+        Column(name="value", heading="Declared value", kind="money", width=140),
         Column(name="cost", heading="Known cost", kind="money", width=100),
-        Column(name="net", heading="Net", kind="money", width=100),
-        Column(name="bounds", heading="Net, 95 %", width=190),
+        Column(name="net", heading="Net", kind="money", width=140),
+        Column(name="bounds", heading="Net, 95 %", width=240),
         Column(
             name="unknown",
             heading="Cost not exact",
@@ -119,7 +119,7 @@ def _templates(page: Page, held: dict[str, Holding]) -> None:
         Column(name="team", heading="Team", width=100),
         Column(name="state", heading="State", width=160),
         Column(name="differs", heading="Differs in", width=170),
-        Column(name="net", heading="Net value", kind="money", width=100),
+        Column(name="net", heading="Net value", kind="money", width=140),
     ]
     show(rows, columns, key="adopters", zone=page.zone, missing="unknown", alt="Adopters", height="auto")
 

@@ -132,3 +132,17 @@ def test_a_log_without_damage_has_none_until_its_signature_goes_or_it_is_kept_to
     checkpoint = next(workspace.checkpoint_dir.glob("*.checkpoint"))
     checkpoint.write_text(checkpoint.read_text(encoding="utf-8").replace("\n2\n", "\n1\n"), encoding="utf-8")
     assert found(workspace).keys() == {"INT-04"}
+
+
+def test_a_run_that_is_cut_out_of_a_log_is_a_gap_and_never_a_pass(
+    unsigned: Workspace, tmp_path: Path
+) -> None:
+    """Whoever removes a run, and makes file, line and signature agree, leaves the positions it had."""
+    workspace = copied(unsigned, tmp_path)
+    reseal(workspace, lambda rows: rows.__delitem__(slice(3, 17)), count=len_of_first(workspace) - 14)
+    notarise(workspace)
+    assert "INT-02" in found(workspace)
+
+
+def len_of_first(workspace: Workspace) -> int:
+    return int(manifest_entries(workspace)[0]["count"])

@@ -14,10 +14,14 @@ from app.checks.catalogue import catalogue
 from app.checks.decide import Check, Evidence, Found, decide
 from app.checks.due import check_due
 from app.checks.integrity import CHECKS, inspect_log
-from app.checks.monthly import Monthly, check_month, month_end
+from app.checks.monthly import Monthly, Part, check_month, month_end
+from app.checks.pack import write_pack
+from app.checks.pack_report import Beside
 from app.checks.parameters import FILE_NAME, own_parameters
 from app.errors import CheckError
 from ingest.contract import new_event_id
+from ingest.log.checkpoint import notarise
+from ingest.log.compact import compact
 from ingest.log.writer import LogWriter
 from ingest.reader import rows_where
 from ingest.workspace import Workspace
@@ -78,20 +82,36 @@ def test_an_answer_stays_the_same_when_more_is_recorded_later(
     story = world.Story()
     late = story.run("late", "payer", "10-09 09:00")
     late.end(more=7)
-    with LogWriter(
-        workspace, recorded_via="import:tau2", process_name="test", clock=lambda: december,
-        ticks=december.timestamp,
-    ) as writer:  # fmt: skip
-        writer.append([event for _, event in story.events], list(story.texts.values()))
-        removed = {"event_type": "person_removed", "person_id": "mara", "occurred_at": december}
-        writer.append([{"event_id": new_event_id(december), **removed}])
-    again = check_month(workspace, world.MONTH, demo=False).answer
-    assert again.late_events == 3
+    removed = {"event_type": "person_removed", "person_id": "mara", "occurred_at": december}
+    told = [event for _, event in story.events]
+    for events, texts in (
+        (told, [*story.texts.values()]),
+        ([{"event_id": new_event_id(december), **removed}], []),
+    ):
+        with LogWriter(
+            workspace, recorded_via="import:tau2", process_name="test", clock=lambda: december,
+            ticks=december.timestamp,
+        ) as writer:  # fmt: skip
+            writer.append(events, texts)
+    assert compact(workspace, clock=lambda: december + dt.timedelta(days=2)).records
+    notarise(workspace, clock=lambda: december)
+    again = check_month(workspace, world.MONTH, demo=False)
+    assert again.answer.late_events == 3
     before = {one.check_id: one for one in clean[1].answer.results}
-    after = {one.check_id: one for one in again.results}
-    assert {check for check in after if after[check] != before[check]} <= {
-        *CHECKS
-    }  # those count the whole log
+    after = {one.check_id: one for one in again.answer.results}
+    changed = {check for check in after if after[check] != before[check]}
+    assert changed <= {*CHECKS}  # those count the whole log
+    packs = [tmp_path / name for name in ("october", "december")]
+    for place, monthly in zip(packs, (clean[1], again), strict=True):
+        write_pack(monthly.answer, monthly.scoped, place, Beside(company="Test"))
+    october, later = (
+        {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+        for place in packs
+    )
+    assert october.keys() == later.keys()
+    # Beside what counts the whole log, only the number of late events and the checkpoint differ.
+    different = {name for name in october if october[name] != later[name]}
+    assert different == {"checks.json", "report.pdf", "manifest.json"}
 
 
 def test_no_check_passes_when_nothing_was_looked_at(clean: tuple[Workspace, Monthly]) -> None:
@@ -214,3 +234,29 @@ def test_an_answer_that_comes_by_itself_is_kept_and_told_once(copied: Workspace)
         for row in table.to_pylist()
     ]
     assert told == ["The check of 2026-10 is done: nothing to see to"]
+
+
+RUN_CHECKS = (
+    *(f"REC-0{number}" for number in (1, 2, 3, 4, 5)),
+    *(f"HITL-{number:02}" for number in range(1, 12)),
+    "GOV-02", "GOV-03", "GOV-04", "GOV-06", "GOV-08",
+)  # fmt: skip
+
+
+def test_what_left_no_event_in_the_month_passes_no_check_about_its_runs(copied: Workspace) -> None:
+    """`notes` ran in March only: as if its events of October had never been written."""
+    results = {
+        one.check_id: one
+        for one in check_month(copied, world.MONTH, part=Part(agent_id="notes"), demo=False).answer.results
+    }
+    for check in RUN_CHECKS:
+        assert results[check].status == "NO_DATA", check
+        assert results[check].detail.startswith("nothing checked")
+    assert results["GOV-01"].status == "PASS"  # it is in the inventory
+    ran = check_month(copied, world.MONTH, part=Part(agent_id="payer"), demo=False).answer.results
+    passed = {one.check_id for one in ran if one.status == "PASS"}
+    assert {*RUN_CHECKS} - passed <= {
+        "HITL-06",
+        "HITL-10",
+        "HITL-11",
+    }  # two are about reviewers, one about others

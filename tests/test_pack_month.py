@@ -232,6 +232,9 @@ def test_the_page_says_whether_the_month_can_be_signed_to_who_may_and_who_may_no
     officer = opened(workspace, monkeypatch, OFFICER)
     assert not officer.exception
     assert "Of 43 checks" in said(officer)
+    assert any(
+        one.label.startswith("Human oversight of Refund agent: Configured") for one in officer.expander
+    )
     assert [button.label for button in officer.button] == [
         "Make the evidence pack again",
         f"Sign {month_text(MONTH)}",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -97,15 +98,27 @@ def check_month(
         checkpoint_root=facts.checkpoint_root,
         is_verified=not [one for one in broken if one.severity == "critical"],
         build_id=f"as of {end:%Y-%m-%dT%H:%MZ}",
-        late_events=late_events(workspace, month_end(workspace, month - dt.timedelta(days=1)), end),
+        late_events=_late(workspace, month_end(workspace, month - dt.timedelta(days=1)), end),
         is_demo=is_demo,
     )
     return Monthly(answer=answer, scoped=scoped, notes=facts.notes)
 
 
 def _verified(workspace: Workspace, end: dt.datetime) -> LogFacts:
-    try:
+    with _readable(workspace):
         return inspect_log(workspace, end, parameters(workspace)["max_retention_days"])
+
+
+def _late(workspace: Workspace, start: dt.datetime, end: dt.datetime) -> int:
+    with _readable(workspace):
+        return late_events(workspace, start, end)
+
+
+@contextmanager
+def _readable(workspace: Workspace) -> Iterator[None]:
+    """Raise CheckError where the log cannot be read."""
+    try:
+        yield
     except OSError as error:
         raise CheckError(
             f"Not checked: the log in {workspace.root} cannot be read ({type(error).__name__}: {error}). "
@@ -181,11 +194,10 @@ def _absences(workspace: Workspace, month: dt.date, *, is_demo: bool) -> dict[st
 
     Such a statement is made when the month is over, so it counts whenever it was recorded.
     """
-    stated: dict[str, str] = {}
-    for table in rows_where(workspace, _STATED, "event_type", "absence_attested"):
-        for row in table.to_pylist():
-            if row["check_month"] == month_text(month) and row["is_demo"] == is_demo:
-                stated[row["check_id"]] = (
-                    f"{row['person_id']} on {row['occurred_at']:%Y-%m-%d}: {row['reason']}"
-                )
-    return stated
+    with _readable(workspace):
+        tables = list(rows_where(workspace, _STATED, "event_type", "absence_attested"))
+    return {
+        row["check_id"]: f"{row['person_id']} on {row['occurred_at']:%Y-%m-%d}: {row['reason']}"
+        for row in (one for table in tables for one in table.to_pylist())
+        if row["check_month"] == month_text(month) and row["is_demo"] == is_demo
+    }

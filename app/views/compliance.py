@@ -195,8 +195,8 @@ def _oversight(month: Month) -> None:
                 with column:
                     st.markdown(f"**{part.title}** {_word(part.word)}")
                     st.caption(md_escape(part.sentence))
-                    lines = [f"{md_escape(name)}: **{md_escape(figure)}**" for name, figure in part.figures]
-                    st.markdown("  \n".join(lines))
+                    lines = [f"- {md_escape(name)}: **{md_escape(figure)}**" for name, figure in part.figures]
+                    st.markdown("\n".join(lines))
 
 
 def _word(word: str) -> str:

@@ -72,7 +72,7 @@ def test_what_an_analyst_may_not_ask_is_said_in_words(page: Page, site: str, out
 
 
 def test_a_lead_finds_a_run_by_its_texts(page: Page, site: str, outside: list[str]) -> None:
-    open_page(page, site, "runs", LEAD, q="onerror", days="all")
+    open_page(page, site, "runs", LEAD, q="onerror%3Dalert", days="all")
     expect(page.get_by_text("No run matches")).to_be_visible()
     page.get_by_text("Also in texts").click()
     expect(page.get_by_text("1 run by their texts; the search is logged")).to_be_visible(timeout=20_000)

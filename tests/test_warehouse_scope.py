@@ -7,9 +7,12 @@ import threading
 from collections.abc import Iterator
 
 import duckdb
+import polars as pl
 import pytest
 
 from app.errors import QuestionError, WarehouseError
+from app.export.service import export_table
+from app.questions import scope as scoping
 from app.questions.asking import FilterValue
 from app.questions.marts import MARTS
 from app.questions.scope import Scope, confine
@@ -23,6 +26,7 @@ VARIANTS: dict[str, tuple[dict[str, FilterValue], ...]] = {
     "spend_over_time": tuple(
         {"by": by, "grain": grain} for by in ("team", "agent") for grain in ("day", "month")
     ),
+    "targets_of_runs": ({"text_run_ids": "clean\nquote\nhelper\nimported"},),
     "oversight": tuple({"by": by} for by in ("all", "team", "agent", "tool", "person")),
 }
 WHOLE_LOG = {"freshness", "measures"}
@@ -45,15 +49,67 @@ def asked(scoped: Scoped) -> Iterator[tuple[str, dict[str, FilterValue]]]:
             yield name, {**filters, **PERIOD}
 
 
-@pytest.mark.parametrize(("scope", "team"), [(SUPPORT, "support"), (SALES, "sales"), (JON, "support")])
-def test_no_question_returns_a_row_of_a_foreign_team(built: World, scope: Scope, team: str) -> None:
-    scoped = built.warehouse.for_person(scope)
+def foreign(built: World, scope: Scope, team: str) -> set[str]:
+    """Questions that answer with a row of another team than ``team``."""
+    scoped, found = built.warehouse.for_person(scope), set()
     for name, filters in asked(scoped):
         rows = scoped.query(name, is_demo=False, **filters)
         if "team_id" in rows.columns:
-            foreign = set(rows["team_id"].to_list()) - {team}
-            allowed = {None} if name == "exports" else set()
-            assert foreign <= allowed, (name, filters, foreign)
+            strange = set(rows["team_id"].to_list()) - {team}
+            if strange - ({None} if name == "exports" else set()):
+                found.add(name)
+    return found
+
+
+@pytest.mark.parametrize(("scope", "team"), [(SUPPORT, "support"), (SALES, "sales"), (JON, "support")])
+def test_no_question_returns_a_row_of_a_foreign_team(built: World, scope: Scope, team: str) -> None:
+    assert foreign(built, scope, team) == set()
+
+
+def test_without_the_team_clause_most_questions_would(built: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant: one clause of the scope taken out is noticed by the test above."""
+    monkeypatch.setattr(scoping, "_teams", lambda scope, values: "")
+    assert {"runs", "agents", "run", "exports"} - foreign(built, SUPPORT, "support") == {"exports"}
+
+
+def test_without_the_own_clause_a_person_with_own_scope_would_see_runs_of_others(
+    built: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def actors() -> set[str]:
+        rows = built.warehouse.for_person(JON).table("fct_runs", is_demo=False)
+        return set(rows["actor_id"].to_list())
+
+    assert actors() == {"jon"}
+    monkeypatch.setattr(scoping, "_own", lambda own, scope, values: "")
+    assert actors() > {"jon"}
+
+
+def test_an_export_holds_rows_of_the_scope_and_without_its_clause_it_would_not(
+    built: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lets:
+        def may_export(self, person_id: str) -> None:
+            """Let through."""
+
+        def record_export(self, person_id: str, **_told: object) -> str:
+            return "event"
+
+    def teams() -> set[str | None]:
+        export, _ = export_table(
+            built.warehouse.for_person(SUPPORT),
+            Lets(),
+            tmp_path_factory.mktemp("exports"),
+            mart="fct_runs",
+            format_="parquet",
+            is_demo=False,
+            filters={},
+            now=dt.datetime(2026, 11, 10, tzinfo=dt.UTC),
+        )
+        return set(pl.read_parquet(export.data_file)["team_id"].to_list())
+
+    assert teams() == {"support"}
+    monkeypatch.setattr(scoping, "_teams", lambda scope, values: "")
+    assert teams() > {"support"}
 
 
 def test_asking_for_a_foreign_team_gives_nothing(built: World) -> None:

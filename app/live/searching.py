@@ -67,7 +67,7 @@ class Searches:
     def _readable(self, desk: Desk, scoped: Scoped, run_ids: list[str], is_demo: bool) -> Iterable[str]:
         control, person_id = desk.control, scoped.scope.person_id
         registry, now = control.registry(), control.store.clock()
-        rows = scoped.query("run_targets", is_demo=is_demo, text_run_ids="\n".join(run_ids))
+        rows = scoped.query("targets_of_runs", is_demo=is_demo, text_run_ids="\n".join(run_ids))
         with control.store.read() as connection:
             for run_id, agent_id, team_id, actor_id in rows.iter_rows():
                 target = Target(agent_id=agent_id, team_id=team_id, person_id=actor_id)

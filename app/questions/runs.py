@@ -102,7 +102,7 @@ def _run_count(ask: Ask) -> str:
     return f"select count(*) as runs from fct_runs where {_found(ask)}"
 
 
-def _run_targets(ask: Ask) -> str:
+def _targets_of_runs(ask: Ask) -> str:
     told = ask.bind("text_run_ids", ask.text("text_run_ids"))
     return f"""
 select run_id, agent_id, team_id, actor_id
@@ -132,9 +132,9 @@ QUESTIONS = (
         takes={**_TAKES, "order": str, "limit": int, "offset": int},
     ),
     Question(
-        name="run_targets",
+        name="targets_of_runs",
         meaning="Agent, team and person of the runs named, for the question whose texts may be read.",
-        write=_run_targets,
+        write=_targets_of_runs,
         takes={"text_run_ids": str},
     ),
     Question(

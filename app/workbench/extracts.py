@@ -178,6 +178,7 @@ def fill(folder: Path, scoped: Scoped, *, is_demo: bool) -> int:
 
 
 def _request(scoped: Scoped, file: Path, is_demo: bool) -> bytes:
+    built = scoped.warehouse.tables()
     tables = [
         {
             "name": mart,
@@ -186,6 +187,7 @@ def _request(scoped: Scoped, file: Path, is_demo: bool) -> bytes:
             "columns": scoped.column_docs(mart),
         }
         for mart, meaning in scoped.marts().items()
+        if mart in built  # a build of an earlier release has fewer tables
     ]
     asked = {"warehouse": str(scoped.warehouse.file), "extract": str(file), "tables": tables}
     return json.dumps(asked).encode()

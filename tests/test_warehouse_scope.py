@@ -153,7 +153,13 @@ def test_a_scope_without_teams_sees_nothing(built: World) -> None:
         rows = nobody.query(name, is_demo=False, **filters)
         if name in WHOLE_LOG:
             continue
-        counts = {"tiles": "value", "row_counts": "rows", "run_count": "runs", "oversight": "decided"}
+        counts = {
+            "tiles": "value",
+            "row_counts": "rows",
+            "run_count": "runs",
+            "oversight": "decided",
+            "risk_populations": "runs",
+        }
         if name in counts:
             assert set(rows[counts[name]].to_list()) <= {0, None}, name
         else:

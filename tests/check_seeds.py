@@ -70,6 +70,9 @@ def _oversight(story: Story) -> None:
     untrained = story.run("seed-hitl-05", "payer", "10-07 12:00")
     untrained.finish("succeeded", untrained.ask(deciders=("nils",)))
     untrained.end()
+    half = story.run("seed-hitl-05-of-two", "scanner", "10-07 12:30")  # the first of two had no training
+    half.finish("succeeded", half.ask(deciders=("nils", "mara")))
+    half.end()
     twice = story.run("seed-hitl-07", "payer", "10-07 13:00")
     twice.finish("succeeded", twice.ask(), uses=2)
     twice.end()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from ingest.workspace import Workspace
 from runner.control import batches, decisions, reminders
@@ -202,3 +203,28 @@ def test_a_rule_that_asks_one_person_leaves_the_hash_of_its_version(workspace: W
     assert "approvers_needed" not in one.canonical()
     assert one.version_hash() != two.version_hash()
     assert thaw(two.canonical()) == two
+
+
+def test_the_page_says_one_of_two_and_asks_a_second_person(
+    tmp_path: Path, effects: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    own = Workspace.create(tmp_path / "own")
+    monkeypatch.setenv("FLEETBOOK_HOME", str(own.root))
+    monkeypatch.delenv("FLEETBOOK_CONTROL_URL", raising=False)
+    with company(own, *TOOLS, *FOR_TWO) as control:
+        parked(control, "jon-vass")
+    for person_id, before, after in (
+        ("mara-lindt", "0 of 2 approved", "1 of 2: the call waits for a second person."),
+        ("eva-sol", "1 of 2 approved, by Mara Lindt", "The run is ready"),
+    ):
+        page = AppTest.from_file(repository / "app" / "streamlit_app.py", default_timeout=60)
+        page.query_params["as"] = person_id
+        page.run()
+        page.switch_page("views/approvals.py").run()
+        assert [tab.label for tab in page.tabs] == ["Approve", "Reject"]
+        assert any(before in one.value for one in page.markdown)
+        next(one for one in page.button if one.label == "Approve this call").click()
+        page.run()
+        assert not page.exception
+        assert any(after in one.value for one in page.success)
+    assert [one["person_id"] for one in told_of(own, "approval_decided")] == ["mara-lindt", "eva-sol"]

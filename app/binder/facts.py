@@ -9,15 +9,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from app.checks.monthly import month_end
 from app.errors import BinderError
 from ingest.contract import Value
 from ingest.reader import payload_texts, rows_where
 from ingest.workspace import Workspace
-from runner.control.months import month_text
+from runner.control.months import month_end, month_text
 from runner.control.registry_extras import AiAct, Oversight
 
 Row = Mapping[str, Value]
@@ -43,10 +43,15 @@ class Facts:
     statements: Mapping[str, Statement]
 
 
-def facts_of(workspace: Workspace, month: dt.date, event_types: Sequence[str], *, is_demo: bool) -> Facts:
-    """Read the log. Raises SegmentError, PayloadLocked, BinderError for settings that cannot be read."""
-    end = month_end(workspace, month)
-    start = month_end(workspace, month - dt.timedelta(days=1))
+def facts_of(
+    workspace: Workspace, month: dt.date, zone: ZoneInfo, event_types: Sequence[str], *, is_demo: bool
+) -> Facts:
+    """Read the log; the month is that of ``zone``.
+
+    Raises SegmentError, PayloadLocked, BinderError for settings that cannot be read.
+    """
+    end = month_end(month, zone)
+    start = month_end(month - dt.timedelta(days=1), zone)
     counts = {
         name: sum(
             row["is_demo"] == is_demo and start <= _moment(row) < end
@@ -58,7 +63,7 @@ def facts_of(workspace: Workspace, month: dt.date, event_types: Sequence[str], *
         settings=_settings(workspace, end),
         people=_people(workspace, end),
         event_counts=counts,
-        statements=_statements(workspace, month),
+        statements=_statements(workspace, month, end),
     )
 
 
@@ -106,7 +111,7 @@ def _people(workspace: Workspace, end: dt.datetime) -> frozenset[str]:
     return frozenset(people)
 
 
-def _statements(workspace: Workspace, month: dt.date) -> dict[str, Statement]:
+def _statements(workspace: Workspace, month: dt.date, end: dt.datetime) -> dict[str, Statement]:
     """The newest statement about each requirement that counts for the month."""
     names = [
         "event_type",
@@ -117,13 +122,13 @@ def _statements(workspace: Workspace, month: dt.date) -> dict[str, Statement]:
         "occurred_at",
         "expires_at",
     ]
-    asked, last_moment = month_text(month), month_end(workspace, month)
+    asked = month_text(month)
     rows = [
         row
         for table in rows_where(workspace, names, "event_type", "requirement_attested")
         for row in table.to_pylist()
         if row["check_month"] == asked
-        or (row["expires_at"] and row["check_month"] < asked and row["expires_at"] >= last_moment)
+        or (row["expires_at"] and row["check_month"] < asked and row["expires_at"] >= end)
     ]
     return {
         row["requirement_id"]: Statement(

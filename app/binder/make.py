@@ -24,7 +24,7 @@ from app.errors import BinderError
 from app.export import formats
 from ingest.workspace import Workspace
 from runner.control.core import Core
-from runner.control.months import last_day, month_text
+from runner.control.months import company_zone, last_day, month_text
 from runner.errors import RegistryNotApplied
 
 TEMPLATE = Path(__file__).with_name("binder.typ")
@@ -80,7 +80,7 @@ def make_binder(control: Core, month: dt.date, place: Path | None = None) -> Bin
     workspace = control.workspace
     answer, asked = answer_of(workspace, month), shipped()
     events = sorted({name for one in asked.requirements for name in one.events})
-    facts = facts_of(workspace, month, events, is_demo=answer.is_demo)
+    facts = facts_of(workspace, month, company_zone(control), events, is_demo=answer.is_demo)
     lines = tuple(decide(one, answer, facts) for one in asked.requirements)
     folder = place or folder_of(workspace, month)
     applies = applies_from(asked, facts)

@@ -11,7 +11,6 @@ import polars as pl
 import pyarrow as pa
 
 from app import identity
-from app.build import company_time_zone
 from app.errors import RiskError
 from app.questions.scope import Scope
 from app.risk import behaviour, compare
@@ -23,6 +22,7 @@ from ingest.reader import rows_where
 from ingest.workspace import Workspace
 from runner.control import risk_findings
 from runner.control.core import Core
+from runner.control.months import company_zone
 from runner.control.risk_findings import RiskFinding, RiskScan
 
 _EVERYTHING = Scope(person_id="", role_id="", team_ids=None, own_only=False)
@@ -76,7 +76,7 @@ def scan(
         rules,
         lambda run_id: scoped.table("fct_tool_calls", is_demo=is_demo, run_id=run_id),
     )
-    found, populations = _measured(scoped, window, rules, _refusals(workspace, window))
+    found, populations = _measured(scoped, window, rules, _refusals(workspace, window, company_zone(control)))
     found = [replace(one, is_demo=is_demo) for one in (*read.findings, *found)]
     found.sort(key=lambda one: (_ORDER[one.severity], one.finding_id))
     account = RiskScan(
@@ -100,7 +100,7 @@ def is_due(control: Core) -> bool:
     """Whether no scan of all agents was made yet on this day of the company."""
     with control.store.read() as connection:
         last = risk_findings.last_scan(connection)
-    zone = ZoneInfo(company_time_zone(control.workspace))
+    zone = company_zone(control)
     today = control.store.clock().astimezone(zone).date()
     return last is None or last.scanned_at.astimezone(zone).date() < today
 
@@ -117,7 +117,7 @@ def _generation(workspace: Workspace) -> Scoped:
 def _window(
     control: Core, rules: Rules, since: dt.date | None, agent_id: str | None, *, is_demo: bool
 ) -> Window:
-    zone = ZoneInfo(company_time_zone(control.workspace))
+    zone = company_zone(control)
     today = control.store.clock().astimezone(zone).date()
     with control.store.read() as connection:
         last = risk_findings.last_scan(connection, is_demo=is_demo)
@@ -219,10 +219,10 @@ def _answers(workspace: Workspace, scoped: Scoped, window: Window) -> pl.DataFra
     )
 
 
-def _refusals(workspace: Workspace, window: Window) -> pl.DataFrame:
+def _refusals(workspace: Workspace, window: Window, zone: ZoneInfo) -> pl.DataFrame:
     """Refused actions of the window other than runs, with their day in the company's zone."""
     names = ["event_type", "event_id", "person_id", "agent_id", "team_id", "action", "occurred_at", "is_demo"]
-    day = pl.col("occurred_at").dt.convert_time_zone(company_time_zone(workspace)).dt.date()
+    day = pl.col("occurred_at").dt.convert_time_zone(str(zone)).dt.date()
     rows = _events(workspace, names, "action_refused").with_columns(day.alias("denied_date"))
     rows = rows.filter(
         (pl.col("is_demo") == window.is_demo)

@@ -21,20 +21,9 @@ import duckdb
 import polars as pl
 
 from app.errors import QuestionError, WarehouseError
-from app.questions import (
-    agents,
-    assurance,
-    fleet,
-    history,
-    house,
-    money,
-    outside,
-    oversight,
-    providers,
-    risk,
-    runs,
-)
+from app.questions import fleet
 from app.questions.asking import Ask, FilterValue, Metric, Question
+from app.questions.catalogue import QUESTIONS
 from app.questions.marts import MARTS
 from app.questions.scope import Scope, confine
 from app.questions.statement import Statement
@@ -44,13 +33,6 @@ __all__ = ["QUESTIONS", "Scope", "Scoped", "Statement", "Warehouse"]
 
 FILE_NAME = "warehouse.duckdb"
 POINTER = "current"
-
-QUESTIONS: Mapping[str, Question] = {
-    question.name: question
-    for module in (fleet, agents, history, runs, money, providers, oversight, outside, house, assurance, risk)
-    for question in module.QUESTIONS
-}
-"""Every named question; what it takes is in :attr:`Question.takes`, beside period, team and agent."""
 
 # Readers need nothing outside the file, and one dictionary for all of them: DuckDB refuses a second one.
 _READER = {

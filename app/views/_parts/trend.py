@@ -40,6 +40,7 @@ MEASURES: Mapping[str, Measure] = {
         label="Cost per success", numerator="cost_usd", denominator="successes", is_money=True
     ),
     "tool_errors": Measure(label="Tool errors", numerator="tool_errors", denominator="tool_calls"),
+    "approvals": Measure(label="Approval rate", numerator="approvals_yes", denominator="decisions"),
 }
 
 

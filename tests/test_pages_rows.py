@@ -24,7 +24,7 @@ from tests.test_pages_views import elements, opened, parameters_of
 VIEWS = (*dict.fromkeys((*pages_world.VIEWS, "compliance")),)
 TABS = ("Money", "Oversight")  # of an agent, beside the one it opens with
 # Pages whose answer is a table or a sentence, without a tile or a chart of their own.
-WITHOUT_NUMBERS = {"agents", "runs", "access", "log_export", "compliance"}
+WITHOUT_NUMBERS = {"agents", "runs", "access", "log_export", "compliance", "data"}
 LIVE = {"health", "schedules", "teams", "review"}
 
 

@@ -175,6 +175,9 @@ def dbt_sources() -> str:
         # the builder names a relation of its own; dbt by itself reads the files
         "      external_location: \"(select * from {{ env_var('FLEETBOOK_EVENTS', 'read_parquet(' ~"
         " env_var('FLEETBOOK_EVENT_FILES', 'null') ~ ', union_by_name=true, hive_partitioning=false)') }})\"",
+        "      # Whoever has dbt asks it, too: dbt source freshness. A company at work records something every day.",
+        "      loaded_at_field: recorded_at",
+        "      freshness: {warn_after: {count: 1, period: day}, error_after: {count: 7, period: day}}",
         "    tables:",
         "      - name: events",
         '        description: "One row per event; which columns an event type carries is listed in docs/events.md."',

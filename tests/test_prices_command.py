@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
+from pathlib import Path
 
+import duckdb
 import polars as pl
 from typer.testing import CliRunner
 
@@ -13,8 +16,11 @@ from app.reprice import by_model, restated
 from ingest.workspace import Workspace
 from runner.control.price_sheet import price_sheet
 from runner.control.registry import Price
+from tests.conftest import ROOT
 from tests.runner_company import registry, registry_text
 from tests.warehouse_world import world
+
+PAGE = (ROOT / "docs" / "analysts.md").read_text(encoding="utf-8")
 
 
 def test_restated_cost_stands_beside_the_recorded_one() -> None:
@@ -88,3 +94,19 @@ def test_the_commands_say_it(workspace: Workspace) -> None:
     refused = CliRunner().invoke(app, [*at, "reprice", "--from", "yesterday"])
     assert refused.exit_code == 2
     assert "is no day" in refused.output
+
+
+def test_the_restated_cost_is_asked_beside_the_recorded_one(tmp_path: Path) -> None:
+    """What docs/analysts.md says: the file of ``reprice --out`` joins the charges by their id."""
+    out = tmp_path / "restated.parquet"
+    root = world().workspace.root
+    words = ["--workspace", str(root), "reprice", "--from", "2026-01-01", "--real", "--out", str(out)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    (sql,) = re.findall(r"```sql\n(select[^`]+restated\.parquet[^`]+)```", PAGE)
+    with duckdb.connect(str(root / "build" / "current" / "warehouse.duckdb"), read_only=True) as warehouse:
+        rows = warehouse.execute(sql.replace("restated.parquet", str(out))).fetchall()
+        calls = warehouse.execute(
+            "select count(*) from fct_charges where charge_kind = 'turn' and not is_demo"
+        ).fetchall()[0][0]
+    assert sum(row[2] for row in rows) == calls

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app import exposures
+from app import exposures, table_docs
 from app.cli import app
 from app.lineage import of_metric
 from app.views.home import TILES
@@ -154,3 +154,15 @@ def test_lineage_goes_from_event_to_tile(built: World) -> None:
     assert "list_cost_nano_usd" in finished
     assert "fct_turns" in finished
     assert "page_spend" in finished
+
+
+def test_the_page_about_a_generation_names_every_table_column_and_metric(built: World) -> None:
+    page = table_docs.page(built.warehouse)
+    for table in built.warehouse.tables():
+        assert f'id="{table}"' in page
+        for column in built.warehouse.column_docs(table):
+            assert f"<code>{column}</code>" in page, (table, column)
+    for metric in built.warehouse.metrics():
+        assert f"<code>{metric}</code>" in page
+    assert "page_spend" in page
+    assert re.findall(r"(?:src|href)=[\"'](?!#)", page) == []  # it stands by itself

@@ -71,6 +71,8 @@ def _build(workspace: Workspace, *, is_full: bool) -> None:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from app.build import build
+    from app.table_docs import write_docs
+    from app.warehouse import Warehouse
 
     console = Console()
     bar = Progress(
@@ -98,6 +100,8 @@ def _build(workspace: Workspace, *, is_full: bool) -> None:
     if made.upkeep:
         console.print(made.upkeep, highlight=False, soft_wrap=True, markup=False)
     console.print(f"Open it with DuckDB: {made.path / 'warehouse.duckdb'}", highlight=False, soft_wrap=True)
+    made_now = Warehouse.at(made.path)
+    console.print(f"What its tables hold: {write_docs(made_now)}", highlight=False, soft_wrap=True)
 
 
 def show_warehouse() -> None:

@@ -45,9 +45,24 @@ def render() -> None:
     with preview:
         _preview(page, mart, filters, rows, columns)
     with meanings:
+        _all_tables(page)
         _columns(page, mart, columns)
     with before:
         past_exports(page)
+
+
+def _all_tables(page: Page) -> None:
+    """The page about every table of the build, where `fleetbook build` has made it."""
+    file = page.built().path / "docs.html"
+    if file.exists():
+        st.download_button(
+            "All tables and metrics as one page",
+            file.read_bytes(),
+            file_name=f"tables-build-{page.built().build_id}.html",
+            mime="text/html",
+            icon=":material/menu_book:",
+            on_click="ignore",
+        )
 
 
 def _log(page: Page) -> str:

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 from app import metrics_page
-from app.lineage import Lineage, of_metric
+from app.lineage import Lineage, of_tables
 from app.questions.asking import Metric
 from app.warehouse import Warehouse
 
@@ -20,7 +20,8 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; font-size: 14px; }
-th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #8884; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; }
+tr { border-bottom: 1px solid #8884; }
 code { font-size: 13px; overflow-wrap: anywhere; }
 h2 { margin-top: 2.5rem; } h3 { margin-bottom: .25rem; } .quiet { opacity: .7; }
 @media (max-width: 40rem) {
@@ -42,7 +43,7 @@ def write_docs(warehouse: Warehouse) -> Path:
 def page(warehouse: Warehouse) -> str:
     """The page as HTML."""
     metrics, tables = warehouse.metrics(), warehouse.tables()
-    units = _units()
+    units, ways = _units(), of_tables(warehouse)
     until = f"{warehouse.data_until:%Y-%m-%d %H:%M} UTC" if warehouse.data_until else "nothing recorded"
     parts = [
         "<!doctype html>",
@@ -60,7 +61,7 @@ def page(warehouse: Warehouse) -> str:
     ]
     for name, sentence in tables.items():
         columns = warehouse.column_docs(name)
-        parts.append(_table(name, sentence, columns, units.get(name, {}), of_metric(warehouse, name)))
+        parts.append(_table(name, sentence, columns, units.get(name, {}), ways[name]))
     return "\n".join([*parts, "</body></html>", ""])
 
 

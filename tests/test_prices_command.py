@@ -104,9 +104,8 @@ def test_the_restated_cost_is_asked_beside_the_recorded_one(tmp_path: Path) -> N
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     (sql,) = re.findall(r"```sql\n(select[^`]+restated\.parquet[^`]+)```", PAGE)
-    with duckdb.connect(str(root / "build" / "current" / "warehouse.duckdb"), read_only=True) as warehouse:
-        rows = warehouse.execute(sql.replace("restated.parquet", str(out))).fetchall()
-        calls = warehouse.execute(
-            "select count(*) from fct_charges where charge_kind = 'turn' and not is_demo"
-        ).fetchall()[0][0]
-    assert sum(row[2] for row in rows) == calls
+    charges = world().warehouse.fetch("select * from main.fct_charges where not is_demo", {})
+    with duckdb.connect() as asked:
+        asked.register("fct_charges", charges)
+        rows = asked.execute(sql.replace("restated.parquet", str(out))).fetchall()
+    assert sum(row[2] for row in rows) == charges.filter(pl.col("charge_kind") == "turn").height

@@ -190,8 +190,9 @@ class _Gauge:
         change = figure.value / usual - 1
         is_true = change > alert.bound if alert.change_above is not None else change < alert.bound
         words = _words(metric)
+        moved = round(float(change), 2) + 0.0  # no minus before a zero
         sentence = (
-            f"{metric.label} is {words(float(figure.value))}, {float(change):+.0%} against its own "
+            f"{metric.label} is {words(float(figure.value))}, {moved:+.0%} against its own "
             f"{words(float(usual))} since {since}"
         )
         return about.reading("true" if is_true else "false", change, sentence)
@@ -262,7 +263,7 @@ class _Subject:
             bound=self.alert.bound,
             first_date=self.first,
             last_date=self.last,
-            sentence=f"{who}: {said}{days}.",
+            sentence=" ".join(f"{who}: {said}{days}.".split()),  # the labels' narrow spaces are for pages
         )
 
 

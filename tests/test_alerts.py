@@ -56,6 +56,7 @@ def test_a_threshold_is_passed_or_not_and_equal_is_within(bound: dict[str, int],
     assert one.observed == 1  # the only tool call of the day failed
     runs = readings(ON_3_NOVEMBER, metric="runs", **bound)["fleet"]
     told = runs.sentence
+    assert told.isprintable()  # it goes to terminals and mail
     assert runs.observed is not None
     assert "2026-11-03" in told
     assert runs.verdict == ("true" if _holds(bound, int(runs.observed)) else "false")

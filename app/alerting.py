@@ -183,7 +183,7 @@ class _Gauge:
         if figure.value is None or is_young or not usual:
             why = (
                 f", nothing to compare with since {since}"
-                if figure.value
+                if figure.value is not None
                 else _too_few(figure, metric, alert)
             )
             return about.reading("no_data", None, f"{metric.label}: no data{why}")

@@ -7,6 +7,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +18,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.errors import PRODUCT_ERRORS
+from app.errors import PRODUCT_ERRORS, SignInError
 from app.export import links
 from app.headers import SecurityHeaders, security_headers
 from app.sign_in import SignIn, read_sign_in
@@ -103,6 +104,11 @@ def main() -> None:
     port = int(sys.argv.pop(1))
     try:
         sign_in = read_sign_in(Workspace.open(home()).root)
+        if sign_in is not None and find_spec("authlib") is None:
+            raise SignInError(
+                "Pages not started: secrets.toml declares a sign-in, and Authlib is not installed. "
+                "Run `./fleetbook serve`, which installs what the lock names, or `pip install authlib httpx`."
+            )
     except PRODUCT_ERRORS as error:
         sys.exit(str(error))
     application(sign_in).run(config=settings(port, sign_in))

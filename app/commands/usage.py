@@ -177,7 +177,7 @@ def _show_findings(console: Console, rows: pl.DataFrame) -> None:
     if rows.is_empty():
         console.print("No day on which an export and the log disagree.")
         return
-    console.print(f"{rows.height:,} days on which log and provider disagree, most money first:")
+    console.print(f"{rows.height:,} days and models on which log and provider disagree, most money first:")
     headings = (
         "day (UTC)",
         "provider",

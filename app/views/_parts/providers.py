@@ -50,7 +50,9 @@ def _told(exported: pl.DataFrame, findings: pl.DataFrame) -> str:
         float(known[name].cast(pl.Float64).sum() or 0) for name in ("provider_cost_usd", "log_cost_usd")
     )
     unknown = exported.height - known.height
-    lines = [f"**{plural(findings.height, 'day')}** on which log and provider disagree"]
+    lines = [
+        f"**{plural(findings.height, 'finding')}**: a day and a model on which log and provider disagree"
+    ]
     if stated:
         lines.insert(0, f"**{share(held / stated)}** captured: {money(held)} in the log of {money(stated)}")
     if unknown:

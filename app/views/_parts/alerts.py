@@ -50,7 +50,10 @@ def _incident(page: Page, one: Incident) -> None:
     st.caption(f"{told} · ends by itself when its cause does")
     with st.form(f"alert_{one.alert_incident_id}", border=False):
         reason = st.text_input(
-            "What you do about it", max_chars=300, placeholder="May be left out", label_visibility="collapsed"
+            "What you do about it",
+            max_chars=300,
+            placeholder="What you do about it; may be left out",
+            label_visibility="collapsed",
         )
         if st.form_submit_button("I look after it", icon=":material/visibility:"):
             acting.act(_SAID, lambda: _acknowledge(page, one, reason), icon=":material/block:")

@@ -107,7 +107,7 @@ def main() -> None:
         if sign_in is not None and find_spec("authlib") is None:
             raise SignInError(
                 "Pages not started: secrets.toml declares a sign-in, and Authlib is not installed. "
-                "Run `./fleetbook serve`, which installs what the lock names, or `pip install authlib httpx`."
+                "Run `./fleetbook serve`, which installs what the lock names, or `pip install authlib`."
             )
     except PRODUCT_ERRORS as error:
         sys.exit(str(error))

@@ -8,6 +8,7 @@ rerun, and the time that the provider gave is checked here, because Streamlit do
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import json
 import secrets
 import tomllib
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from app.errors import SignInError
 
@@ -135,14 +137,11 @@ def write_sign_in(
 
 def reach_provider(sign_in: SignIn) -> str:
     """The issuer as the provider's configuration states it. Raises SignInError when there is no answer."""
-    import httpx
-
     url = str(sign_in.auth["server_metadata_url"])
     try:
-        answer = httpx.get(url, timeout=10, follow_redirects=True)
-        answer.raise_for_status()
-        return str(answer.json()["issuer"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        with urlopen(url, timeout=10) as answer:
+            return str(json.load(answer)["issuer"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         raise SignInError(
             f"Provider not reached: {url} ({type(error).__name__}: {error}). "
             "Correct the address with `fleetbook sign-in set`, or the network."

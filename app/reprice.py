@@ -10,7 +10,7 @@ import polars as pl
 
 from app.warehouse import Warehouse
 from runner.control.prices import ModelPrice, Tokens, price_of
-from runner.control.registry import Price
+from runner.control.registry_extras import Price
 
 _NANO = Decimal(10**9)
 _MONEY = pl.Decimal(18, 9)

@@ -19,6 +19,7 @@ VIEWS_MAY_IMPORT = {
     "desk",
     "charts",
     "scatter",
+    "wallet_chart",
     "palette",
     "labels",
     "live",

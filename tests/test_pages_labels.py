@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import charts, labels, palette
+from app import charts, labels, palette, wallet_chart
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -107,7 +107,7 @@ def test_a_team_keeps_its_colour_whatever_else_is_shown() -> None:
 
 
 def test_the_free_part_of_a_wallet_bar_is_never_negative() -> None:
-    bar = charts.WalletBar(name="team", spent_usd=12, held_usd=1, cap_usd=10)
-    figure = charts.wallets([bar], palette.LIGHT)
+    bar = wallet_chart.WalletBar(name="team", spent_usd=12, held_usd=1, cap_usd=10)
+    figure = wallet_chart.wallets([bar], palette.LIGHT)
     bars = [trace.x[0] for trace in figure.data if trace.type == "bar"]
     assert bars == [12, 1, 0]

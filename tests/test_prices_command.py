@@ -15,7 +15,7 @@ from app.cli import app
 from app.reprice import by_model, restated
 from ingest.workspace import Workspace
 from runner.control.price_sheet import price_sheet
-from runner.control.registry import Price
+from runner.control.registry_extras import Price
 from tests.conftest import ROOT
 from tests.runner_company import registry, registry_text
 from tests.warehouse_world import world

@@ -24,7 +24,7 @@ from runner.control.purses import (
     window_bounds,
 )
 from runner.control.recover import sweep_holds
-from runner.control.registry import Price
+from runner.control.registry_extras import Price
 from runner.control.tables import wallets
 from tests.conftest import Clock
 from tests.runner_company import company, registry

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Protocol
 
 from runner.control.providers import PROVIDERS
-from runner.control.registry import Price
+from runner.control.registry_extras import Price
 
 NANO = 10**9
 # USD per million tokens = 1,000 nano-USD per token.

@@ -34,6 +34,7 @@ from runner.control.registry_extras import (
     McpServer,
     Notification,
     Oversight,
+    Price,
     Schedule,
 )
 
@@ -299,17 +300,6 @@ class Budget(Declared):
     def wallet_id(self) -> str:
         """Id of the wallet in store and log, for example ``team:support:month``."""
         return f"{self.wallet}:{self.window}"
-
-
-class Price(Declared):
-    """List price of a model in USD per million tokens; ``model`` is exact, or a prefix ending in ``*``."""
-
-    model: str
-    input_usd_per_mtok: Money
-    output_usd_per_mtok: Money
-    cache_read_usd_per_mtok: Money | None = None
-    cache_write_usd_per_mtok: Money | None = None
-    version: Name
 
 
 class Alias(Declared):

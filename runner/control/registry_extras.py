@@ -1,4 +1,4 @@
-"""Declarations around agents: knowledge, MCP servers, schedules, notifications, alerts and oversight."""
+"""Declarations around agents: knowledge, MCP servers, schedules, prices, notices, alerts, oversight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cronsim import CronSim, CronSimError
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from runner.control.declared import Declared, Misfire, Name, RiskClass, Sensitivity, TimeZone
+from runner.control.declared import Declared, Misfire, Money, Name, RiskClass, Sensitivity, TimeZone
 
 CONDITIONS = ("above", "below", "change_above", "change_below", "forecast_above")
 """What an alert may ask of a metric."""
@@ -194,3 +194,14 @@ class Oversight(Declared):
     case_days: CaseDays = CaseDays()
     ai_act: AiAct = AiAct()
     attestation: Attestation = Attestation()
+
+
+class Price(Declared):
+    """List price of a model in USD per million tokens; ``model`` is exact, or a prefix ending in ``*``."""
+
+    model: str
+    input_usd_per_mtok: Money
+    output_usd_per_mtok: Money
+    cache_read_usd_per_mtok: Money | None = None
+    cache_write_usd_per_mtok: Money | None = None
+    version: Name

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 import streamlit as st
 
-from app import charts
+from app import wallet_chart
 from app.desk import Wallet
 from app.labels import md_escape, moment, money, plural, share
 from app.live.money import Balance
@@ -33,7 +33,7 @@ def show_wallets(page: Page, balances: Sequence[Balance]) -> None:
                 rows=lambda: pl.DataFrame(bars), origin="the control store, as `fleetbook wallets` shows it."
             ),
         )
-        figure = charts.wallets(bars, page.colours)
+        figure = wallet_chart.wallets(bars, page.colours)
         behind.chart(source, figure, caption=_forecast(page, balances), is_alone=True)
     wallets = page.desk.wallets(page.person.person_id)
     held = sum(len(one.holds) for one in wallets)
@@ -83,8 +83,8 @@ def wallet_name(page: Page, one: Balance) -> str:
     return page.agent_names().get(one.owner_id, one.owner_id)
 
 
-def _bar(page: Page, one: Balance) -> charts.WalletBar:
-    return charts.WalletBar(
+def _bar(page: Page, one: Balance) -> wallet_chart.WalletBar:
+    return wallet_chart.WalletBar(
         name=page.team(one.owner_id),
         spent_usd=float(one.spent_usd),
         held_usd=float(one.held_usd),

@@ -34,10 +34,12 @@ _FILTERED = f"""async (label) => {{ {_PAINTED}
     const button = [...document.querySelectorAll('[data-testid="stMain"] button')]
         .find(one => one.innerText.trim() === label);
     const start = performance.now();
-    button.click();
     let ran = false;
-    await until(() => {{ ran = ran || state() === 'running' || performance.now() - start > 3000;
-        return ran && drawn(); }});
+    const watch = new MutationObserver(() => {{ ran = ran || state() === 'running'; }});
+    watch.observe(document.querySelector('[data-testid="stApp"]'), {{ attributes: true }});
+    button.click();
+    await until(() => ran && drawn());
+    watch.disconnect();
     return performance.now() - start;
 }}"""
 

@@ -283,6 +283,8 @@ def _step(node: _Node, kind: Kind, by: str = "", *, is_kept: bool = False) -> St
         raise PlanError(
             f"{node.name} is materialized as {node.config.materialized}: only table and view are known"
         )
+    if is_kept and node.config.materialized == "view":
+        raise PlanError(f"{node.name} is by {by} and read by a model that is not: it must be a table")
     return Step(
         unique_id=node.unique_id,
         name=node.name,

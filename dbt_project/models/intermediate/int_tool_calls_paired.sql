@@ -3,17 +3,17 @@
 with
 
 requested as (
-    select * from {{ ref('stg_events__tool_calls') }}
-    where event_type = 'tool_call_requested'
-    qualify row_number() over (partition by run_id, call_index order by occurred_at nulls last, event_id) = 1
+    {{ first_by_key(
+        ref('stg_events__tool_calls'), "event_type = 'tool_call_requested'", ['run_id', 'call_index'],
+        ['occurred_at nulls last', 'event_id'],
+    ) }}
 ),
 
 finished as (
-    select * from {{ ref('stg_events__tool_calls') }}
-    where event_type = 'tool_call_finished'
-    qualify row_number() over (
-        partition by run_id, call_index order by occurred_at desc nulls last, event_id desc
-    ) = 1
+    {{ first_by_key(
+        ref('stg_events__tool_calls'), "event_type = 'tool_call_finished'", ['run_id', 'call_index'],
+        ['occurred_at desc nulls last', 'event_id desc'],
+    ) }}
 )
 
 select

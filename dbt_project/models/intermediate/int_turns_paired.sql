@@ -3,21 +3,18 @@
 with
 
 requested as (
-    select * from {{ ref('stg_events__turns') }}
-    where event_type = 'turn_requested'
-    qualify row_number() over (
-        partition by run_id, turn_index, attempt order by occurred_at nulls last, event_id
-    ) = 1
+    {{ first_by_key(
+        ref('stg_events__turns'), "event_type = 'turn_requested'", ['run_id', 'turn_index', 'attempt'],
+        ['occurred_at nulls last', 'event_id'],
+    ) }}
 ),
 
 finished as (
-    select * from {{ ref('stg_events__turns') }}
-    where event_type = 'turn_finished'
-    qualify row_number() over (
-        -- a growing source states one call several times, its newest line last or with the most output
-        partition by run_id, turn_index, attempt
-        order by occurred_at desc nulls last, output_tokens desc nulls last, event_id desc
-    ) = 1
+    -- a growing source states one call several times, its newest line last or with the most output
+    {{ first_by_key(
+        ref('stg_events__turns'), "event_type = 'turn_finished'", ['run_id', 'turn_index', 'attempt'],
+        ['occurred_at desc nulls last', 'output_tokens desc nulls last', 'event_id desc'],
+    ) }}
 ),
 
 swept as (

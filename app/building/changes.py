@@ -122,9 +122,11 @@ def can_be_kept(steps: Sequence[Step]) -> bool:
 def _insist_on_basis(connection: duckdb.DuckDBPyConnection, basis: Basis) -> None:
     if not _exists(connection, "basis"):
         raise TooMuchChanged
-    found = connection.execute("select build_id, plan_key, derived, in_a_row from work.log.basis").fetchone()
-    wanted = (basis.build_id, basis.plan_key, basis.derived_sha256)
-    if found is None or found[:3] != wanted or found[3] >= MOST_IN_A_ROW:
+    found = connection.execute("select build_id, plan_key, derived from work.log.basis").fetchone()
+    if found != (basis.build_id, basis.plan_key, basis.derived_sha256):
+        raise TooMuchChanged
+    (in_a_row,) = connection.execute("select in_a_row from work.log.basis").fetchall()[0]
+    if in_a_row >= MOST_IN_A_ROW:
         raise TooMuchChanged
 
 

@@ -213,7 +213,7 @@ def _key(project: Path, settings: Mapping[str, str]) -> str:
     total = hashlib.sha256(
         "\0".join([*(version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb")), *told]).encode()
     )
-    for file in [*sources(project), Path(__file__)]:
+    for file in [*sources(project), *sorted(Path(__file__).parent.glob("*.py"))]:
         total.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()
 

@@ -262,6 +262,22 @@ def test_a_refresh_is_decided_tried_and_rolled_back_on_the_page(own: Workspace) 
     assert (closed.status, closed.kept_arm, closed.closed_reason) == ("closed", "old", "it is rude")
 
 
+def test_a_sunset_is_taken_back_on_the_page(own: Workspace) -> None:
+    desk, chosen = Desk.open(own), _declared(own)[0]
+    warehouse = Warehouse.current(own)
+    assert warehouse is not None
+    scoped = warehouse.for_person(EVERYTHING)
+    day = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=14)
+    card = _cards(own)[chosen]
+    reviewing.decide(desk, LEAD, quarter(), card, "retire", "nobody uses it", scoped=scoped, sunset_on=day)
+    app = opened("review", LEAD, quarter=str(quarter()), card=chosen)
+    assert any("its owners and users were told" in one.value for one in app.caption)
+    fill(app, "Reason to take it back", "sales does use it")
+    assert "stays" in press(app, "Take the retirement back").success[0].value
+    assert reviewing.decisions(Desk.open(own), LEAD, quarter()) == []
+    assert desk.control.agent_states()[chosen].status == "live"
+
+
 def test_what_is_due_between_reviews_is_attested_on_the_page(own: Workspace) -> None:
     app = opened("review", LEAD, part="between")
     chosen = _declared(own)[0]

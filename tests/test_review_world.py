@@ -14,7 +14,7 @@ from app.review.deciding import decide as decide_with
 from app.review.evidence import Failure, gather_evidence
 from app.review.judging import judge, shown
 from app.review.quarters import Quarter
-from app.review.reading import recent_users
+from app.review.reading import recent_users, used_after_retirement
 from app.review.replay import replay
 from app.review.rules import parse, shipped_text
 from ingest.log.writer import LogWriter
@@ -168,7 +168,12 @@ def test_a_case_counts_for_the_quarters_in_which_it_was_open(own: Workspace) -> 
 def test_a_status_of_today_does_not_take_an_agent_out_of_a_past_review(own: Workspace) -> None:
     with Control(own) as control:
         control.decide_status("refund-agent", "retired", "priya-nair", "by hand")
+    now_at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+    with LogWriter(own, recorded_via="otlp", process_name="review tests") as writer:
+        review_world.tell_run(writer, "refund-agent", now_at)
     build(own)
+    (still,) = used_after_retirement(whole(own), is_demo=False)
+    assert (still.agent_id, still.recorded_via) == ("refund-agent", "otlp")
     assert "refund-agent" in cards(own)
     now = Quarter.of(dt.datetime.now(dt.UTC).date())
     later = {one.subject.agent_id for one in make_cards(whole(own), now, RULES, is_demo=False)}

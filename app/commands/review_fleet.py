@@ -109,12 +109,15 @@ def duplicates(
 
 
 def idle(person: PersonOption = None, demo: DemoOption = None) -> None:
-    """Name agents without a run in four weeks, and whether that is their season; 1 when one has none."""
+    """Name agents without a run in four weeks, and whether that is their season; 1 when one has none.
+
+    Retired agents that ran afterwards, by an outside way in, are named as well, and end it with 1.
+    """
     from rich.console import Console
     from rich.text import Text
 
     from app.review.idle import idle_agents
-    from app.review.reading import scoped_of, worked_of
+    from app.review.reading import scoped_of, used_after_retirement, worked_of
     from ingest.workspace import Workspace, home
 
     scoped, is_demo = scoped_of(Workspace.open(home()), person, demo)
@@ -127,7 +130,12 @@ def idle(person: PersonOption = None, demo: DemoOption = None) -> None:
         since = f"since {one.last_run_on}" if one.last_run_on else "never used"
         style = "yellow" if one.season == "none" else "dim"
         console.print(Text.assemble((f"{one.agent_id} · {since}", style), f" · {one.why}"), soft_wrap=True)
-    if any(one.season == "none" for one in found):
+    after = used_after_retirement(scoped, is_demo=is_demo)
+    for used in after:
+        told = f" · ran on {used.last_run_at:%Y-%m-%d}, by {used.recorded_via}: it is used elsewhere still"
+        head = (f"{used.agent_id} · retired since {used.retired_at:%Y-%m-%d}", "red")
+        console.print(Text.assemble(head, told), soft_wrap=True)
+    if after or any(one.season == "none" for one in found):
         raise typer.Exit(1)
 
 

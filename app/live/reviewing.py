@@ -15,7 +15,7 @@ from app.review.evidence import gather_evidence
 from app.review.quarters import Quarter
 from app.review.rules import FILE_NAME, Rules, rules_of
 from app.warehouse import Scoped
-from runner.control import retiring, reviews
+from runner.control import promotions, retiring, reviews
 from runner.control.access import agent_target, may
 from runner.control.owners import answers_for
 from runner.control.retiring import Impact
@@ -33,7 +33,9 @@ __all__ = [
     "decisions",
     "impact",
     "may_decide",
+    "publish",
     "rules",
+    "withdraw",
 ]
 
 DECISIONS: tuple[str, ...] = REVIEW_DECISIONS
@@ -117,6 +119,19 @@ def decide(
 def confirm(desk: Desk, person_id: str, quarter: Quarter, agent_id: str) -> Decided:
     """Confirm, as a second person, a decision that waits. Raises NotFound, ReviewRefused, AccessRefused."""
     return reviews.confirm(desk.control, agent_id, str(quarter), person_id)
+
+
+def withdraw(desk: Desk, person_id: str, quarter: Quarter, agent_id: str, reason: str) -> None:
+    """Take back a decision that waits, for a second person or for its sunset. Raises as :func:`confirm`."""
+    reviews.withdraw(desk.control, agent_id, str(quarter), person_id, reason)
+
+
+def publish(desk: Desk, person_id: str, quarter: Quarter, agent_id: str) -> int:
+    """Write a promoted version as a template into registry.yaml; returns the template's version.
+
+    Raises ReviewRefused, AccessRefused.
+    """
+    return promotions.publish(desk.control, agent_id, str(quarter), person_id).version
 
 
 def impact(desk: Desk, person_id: str, agent_id: str) -> Impact:

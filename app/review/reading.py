@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import NamedTuple
 
 import polars as pl
 
@@ -19,6 +20,16 @@ from app.warehouse import Scoped, Warehouse
 from ingest.workspace import Workspace
 from runner.control.plane import Control
 from runner.control.retiring import USED_WITHIN
+
+
+class StillUsed(NamedTuple):
+    """A retired agent that ran after its retirement, and the way in of its newest run."""
+
+    agent_id: str
+    team_id: str | None
+    retired_at: dt.datetime
+    last_run_at: dt.datetime
+    recorded_via: str
 
 
 def scoped_of(workspace: Workspace, person_id: str | None, demo: bool | None) -> tuple[Scoped, bool]:
@@ -59,6 +70,21 @@ def recent_users(scoped: Scoped, agent_id: str, *, is_demo: bool) -> list[str]:
     runs = scoped.table("fct_runs", is_demo=is_demo, agent_id=agent_id, first_date=first, last_date=last)
     asked = runs.filter(pl.col("run_status") != "refused")["actor_id"].drop_nulls()
     return sorted(asked.unique().to_list())
+
+
+def used_after_retirement(scoped: Scoped, *, is_demo: bool) -> list[StillUsed]:
+    """Retired agents that ran afterwards all the same: where they run, nobody asks this control plane."""
+    history = scoped.table("dim_agent_history", is_demo=is_demo)
+    held = history.filter(pl.col("status") == "retired", pl.col("valid_until_at").is_null())
+    since = dict(held.select("agent_id", "valid_from_at").iter_rows())
+    found = []
+    for row in scoped.table("dim_agents", is_demo=is_demo).iter_rows(named=True):
+        retired_at, last = since.get(row["agent_id"]), row["last_run_at"]
+        if retired_at is not None and last is not None and last > retired_at:
+            found.append(
+                StillUsed(row["agent_id"], row["team_id"], retired_at, last, str(row["recorded_via"]))
+            )
+    return found
 
 
 def last_quarter(text: str | None, scoped: Scoped) -> Quarter:

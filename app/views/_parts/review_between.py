@@ -8,7 +8,7 @@ import streamlit as st
 from app.labels import md_escape, words
 from app.live import attesting, needs
 from app.review.idle import idle_agents
-from app.review.reading import worked_of
+from app.review.reading import used_after_retirement, worked_of
 from app.views._parts import acting
 from app.views._parts.page import Page, empty
 from app.views._parts.tables import Column, show
@@ -23,6 +23,8 @@ def show_between(page: Page) -> None:
     _attestations(page)
     st.subheader("Idle agents", anchor=False)
     _idle(page)
+    st.subheader("Retired, and still used elsewhere", anchor=False)
+    _still_used(page)
     st.subheader("Nobody answers for them", anchor=False)
     _orphans(page)
 
@@ -93,6 +95,21 @@ def _idle(page: Page) -> None:
         Column(name="why", heading="Because", width=420),
     ]
     show(rows, columns, key="idle", zone=page.zone, missing="never", alt="Idle agents", height="auto")
+
+
+def _still_used(page: Page) -> None:
+    found = used_after_retirement(page.scoped(), is_demo=page.is_demo)
+    if not found:
+        empty("No retired agent ran after its retirement.")
+        return
+    names = page.agent_names()
+    lines = [
+        f"- {md_escape(names.get(one.agent_id, one.agent_id))}: retired on "
+        f"{one.retired_at.astimezone(page.zone):%-d %b %Y}, ran on "
+        f"{one.last_run_at.astimezone(page.zone):%-d %b %Y} by {md_escape(one.recorded_via)}"
+        for one in found
+    ]
+    st.markdown("\n".join(lines))
 
 
 def _orphans(page: Page) -> None:

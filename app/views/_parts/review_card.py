@@ -114,8 +114,34 @@ def _decision(page: Page, quarter: Quarter, card: Card, decided: reviewing.Decid
     elif decided is not None and decided.review_decision != "postpone":
         by = md_escape(page.name_of(decided.decided_by))
         st.caption(f"Decided: {decided.review_decision} by {by}: {md_escape(decided.reason)}")
+        _after(page, quarter, card, decided)
     else:
         _form(page, quarter, card)
+
+
+def _after(page: Page, quarter: Quarter, card: Card, decided: reviewing.Decided) -> None:
+    """What is left to do about a decision that is made: publish a promotion, or take a sunset back."""
+    agent_id, name = card.subject.agent_id, md_escape(card.subject.agent_name)
+    if decided.review_decision == "promote":
+        if st.button("Publish as a template of the company"):
+            acting.act(_SAID, lambda: _published(page, quarter, agent_id, name))
+    elif decided.effective_at is not None and decided.in_effect_at is None:
+        day = f"{decided.effective_at.astimezone(page.zone):%-d %b %Y}"
+        st.caption(f"{name} is retired on {day}; its owners and users were told.")
+        with st.form(f"withdraw_{agent_id}", border=False):
+            reason = st.text_input("Reason to take it back", max_chars=300)
+            if st.form_submit_button("Take the retirement back"):
+                acting.act(_SAID, lambda: _withdrawn(page, quarter, agent_id, name, reason))
+
+
+def _published(page: Page, quarter: Quarter, agent_id: str, name: str) -> str:
+    version = reviewing.publish(page.desk, page.person.person_id, quarter, agent_id)
+    return f"Published: {name} is template {md_escape(agent_id)} v{version} in registry.yaml."
+
+
+def _withdrawn(page: Page, quarter: Quarter, agent_id: str, name: str, reason: str) -> str:
+    reviewing.withdraw(page.desk, page.person.person_id, quarter, agent_id, reason)
+    return f"Taken back: {name} stays; its owners and users are told."
 
 
 def _form(page: Page, quarter: Quarter, card: Card) -> None:

@@ -221,7 +221,7 @@ def test_rows_leave_with_a_manifest_that_matches_them(
     page.get_by_role("button", name="Export these rows").click()
     expect(page.get_by_text("exported, complete")).to_be_visible(timeout=30_000)
     for button, name in (
-        ("Download the rows", "fct_approvals.csv"),
+        ("Download the file", "fct_approvals.csv"),
         ("Download the manifest", "manifest.json"),
     ):
         with page.expect_download() as download:

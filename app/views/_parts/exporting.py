@@ -16,6 +16,7 @@ from app.export.manifest import MANIFEST_NAME
 from app.export.package import Export, past
 from app.export.service import export_table
 from app.labels import count, md_escape, moment, plural
+from app.views._parts import controls
 from app.views._parts.page import Page, empty
 
 TABLES = {
@@ -68,25 +69,18 @@ def export_panel(page: Page, mart: str, filters: dict[str, str | dt.date], rows:
             told=told,
         )
 
-    panel(page, mart, rows, make, key="table")
+    panel(page, mart, rows, make, key="table", is_in_url=True)
 
 
-def panel(page: Page, name: str, rows: int, make: Make, *, key: str) -> None:
+def panel(page: Page, name: str, rows: int, make: Make, *, key: str, is_in_url: bool = False) -> None:
     """Choose a format, export, and take the files; a refusal is said in its own words.
 
-    ``name`` is what the manifest calls the rows; many rows are exported in the background.
+    ``name`` is what the manifest calls the rows; many rows are exported in the background. The URL carries
+    the format where the page is about this export.
     """
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
-        chosen = st.segmented_control(
-            "Format",
-            FORMATS,
-            format_func=FORMAT_WORDS.__getitem__,
-            default="parquet",
-            required=True,
-            key=f"{key}_format",
-            label_visibility="collapsed",
-        )
+        chosen = _format_in_url() if is_in_url else _format(key)
     format_: Format = next((one for one in FORMATS if one == chosen), "parquet")
     if right.button(
         "Export these rows",
@@ -103,6 +97,22 @@ def panel(page: Page, name: str, rows: int, make: Make, *, key: str) -> None:
         )
     offer(page, name)
     _background(page.person.person_id, name)
+
+
+def _format_in_url() -> str:
+    return controls.one_of("Format", "format", FORMATS, "parquet", FORMAT_WORDS.__getitem__)
+
+
+def _format(key: str) -> str | None:
+    return st.segmented_control(
+        "Format",
+        FORMATS,
+        format_func=FORMAT_WORDS.__getitem__,
+        default="parquet",
+        required=True,
+        key=f"{key}_format",
+        label_visibility="collapsed",
+    )
 
 
 def _export(page: Page, name: str, rows: int, format_: Format, make: Make) -> None:

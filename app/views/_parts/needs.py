@@ -188,7 +188,7 @@ def _checks(page: Page, now: dt.datetime) -> Iterator[Need]:
     found = compliance.month_of(page.desk, page.person.person_id, newest, page.scope.team_ids)
     if found is None or found.is_demo != page.is_demo:
         return
-    still_open = [one for one in found.checks if one.is_finding and (one.is_case_open or not one.case_id)]
+    still_open = [one for one in found.checks if one.is_case_open or (one.is_finding and not one.case_id)]
     if still_open or not found.is_signed:
         over = sum(one.is_overdue for one in still_open)
         yield Need(

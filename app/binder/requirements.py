@@ -6,10 +6,10 @@ import datetime as dt
 from importlib.resources import files
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.errors import BinderError
+from app.own_files import read_model
 from ingest.events import TYPE_BY_NAME
 
 FILE_NAME = "requirements.yaml"
@@ -103,18 +103,7 @@ def known_checks() -> frozenset[str]:
 
 def parse(text: str, checks: frozenset[str]) -> Requirements:
     """The requirements in the YAML ``text``. Raises BinderError with the place and the reason."""
-    try:
-        found = Requirements.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise BinderError(
-            f"Requirements not readable: {FILE_NAME} is no YAML ({error}). Correct it."
-        ) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BinderError(
-            f"Requirements not valid: {FILE_NAME}, {place}: {first['msg']}. Correct it."
-        ) from error
+    found = read_model(Requirements, text, what="Requirements", name=FILE_NAME, error=BinderError)
     for one in found.requirements:
         unknown = [name for name in one.checks if name not in checks]
         if unknown:

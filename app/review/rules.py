@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import ReviewError
+from app.own_files import read_model
 from ingest.workspace import Workspace
 
 FILE_NAME = "review_rules.yaml"
@@ -94,21 +95,12 @@ def parse(text: str, name: str, changes: dict[str, str] | None = None) -> Rules:
 
     Raises ReviewError with the place and the reason.
     """
-    try:
-        tree = yaml.safe_load(text)
+
+    def change(tree: dict[str, object]) -> None:
         for path, value in (changes or {}).items():
             _set(tree, path, yaml.safe_load(value))
-        return Rules.model_validate(tree)
-    except yaml.YAMLError as error:
-        raise ReviewError(
-            f"Review rules not readable: {name} is no YAML ({error}). Correct the file."
-        ) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ReviewError(
-            f"Review rules not valid: {name}, {place}: {first['msg']}. Correct the file."
-        ) from error
+
+    return read_model(Rules, text, what="Review rules", name=name, error=ReviewError, change=change)
 
 
 def _set(tree: dict[str, object], path: str, value: object) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import RiskError
+from app.own_files import read_model
 from ingest.workspace import Workspace
 
 FILE_NAME = "risk_rules.yaml"
@@ -174,13 +174,4 @@ def shipped() -> Rules:
 
 def parse(text: str, name: str) -> Rules:
     """The parameters in the YAML ``text``. Raises RiskError with the place and the reason."""
-    try:
-        return Rules.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise RiskError(f"Risk rules not readable: {name} is no YAML ({error}). Correct the file.") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RiskError(
-            f"Risk rules not valid: {name}, {place}: {first['msg']}. Correct the file, or remove it."
-        ) from error
+    return read_model(Rules, text, what="Risk rules", name=name, error=RiskError)

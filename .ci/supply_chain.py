@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 BINARIES = Path(sys.executable).parent
+PATIENCE_S = 120.0
 
 ACCEPTED = re.compile(
     r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public License 2|0BSD|Zlib|CC0|Unlicense"
@@ -74,11 +75,11 @@ def sbom() -> int:
 
 def advisories() -> int:
     """Name the locked packages with known vulnerabilities; unknown is said, never taken for none."""
-    done = _run("pip-audit", "-r", str(LOCK), "--no-deps", "--disable-pip", "--format", "json")
+    command = ("pip-audit", "-r", str(LOCK), "--no-deps", "--disable-pip", "--format", "json")
     try:
-        found = json.loads(done.stdout)["dependencies"]
-    except ValueError:
-        print(f"not checked: the advisory service was not reached ({done.stderr.strip()[-200:]})")
+        found = json.loads(_run(*command, patience_s=PATIENCE_S).stdout)["dependencies"]
+    except (ValueError, subprocess.TimeoutExpired) as error:
+        print(f"not checked: the advisory service was not reached ({error})"[:300])
         return 0
     unknown = [one["name"] for one in found if "skip_reason" in one]
     if unknown:

@@ -37,10 +37,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(BINARIES / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True
-    )
+def _run(*command: str, patience_s: float | None = None) -> subprocess.CompletedProcess[str]:
+    words = [str(BINARIES / command[0]), *command[1:]]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=patience_s)
 
 
 def licences() -> int:

@@ -53,10 +53,12 @@ def texts(control: Control, run_id: str, person_id: str = AUDITOR) -> list[str]:
 
 
 def events_of(control: Control, event_type: str) -> list[dict[str, object]]:
+    """Events of one type as they came, whichever process wrote them."""
     names = ["event_type", "person_id", "actor_id", "grant_id", "run_id", "agent_id", "expires_at", "reason"]
     control.relay.flush()
-    tables = rows_where(control.workspace, names, "event_type", event_type)
-    return [row for table in tables for row in table.to_pylist()]
+    tables = rows_where(control.workspace, [*names, "occurred_at"], "event_type", event_type)
+    rows = [row for table in tables for row in table.to_pylist()]
+    return sorted(rows, key=lambda row: row["occurred_at"])
 
 
 def test_texts_are_shown_while_the_grant_lasts_and_not_before_or_after(

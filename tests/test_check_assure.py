@@ -27,14 +27,16 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 
 def recorded(workspace: Workspace, event_type: str) -> list[dict[str, Value]]:
-    """Events of one type as the log holds them."""
+    """Events of one type in the log, as they came."""
     columns = [
-        "event_type", "person_id", "actor_id", "agent_id", "team_id", "agent_version", "version_hash",
+        "event_type", "recorded_at", "seq",
+        "person_id", "actor_id", "agent_id", "team_id", "agent_version", "version_hash",
         "is_good", "incident_id", "incident_class", "identified_at", "reported_to", "request_id",
         "received_at", "check_id", "check_month", "expires_at", "content_sha256", "reason",
     ]  # fmt: skip
     tables = rows_where(workspace, columns, "event_type", event_type)
-    return [row for table in tables for row in table.to_pylist()]
+    rows = [row for table in tables for row in table.to_pylist()]
+    return sorted(rows, key=lambda row: (row["recorded_at"], row["seq"]))
 
 
 def test_a_training_counts_until_the_end_of_its_last_day(workspace: Workspace, fleetbook: Command) -> None:

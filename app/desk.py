@@ -8,8 +8,6 @@ Nothing here imports the agent loop or a model SDK.
 from __future__ import annotations
 
 import datetime as dt
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -26,6 +24,7 @@ from app.desk_rows import (
     live_run_row,
     wallet_row,
 )
+from app.lately import Lately
 from ingest.errors import PayloadLocked
 from ingest.reader import payload_texts, run_events
 from ingest.workspace import Workspace
@@ -66,8 +65,7 @@ class Desk:
 
     def __init__(self, control: Control):
         self._control = control
-        self._readings: dict[tuple[str, str], float] = {}
-        self._turn = threading.Lock()
+        self._readings = Lately(_ONE_READING_S)
 
     @classmethod
     def open(cls, workspace: Workspace) -> Desk:
@@ -288,12 +286,8 @@ class Desk:
     def _record_reading(
         self, run_id: str, person_id: str, target: Target, count: int, grant_id: str | None
     ) -> None:
-        now = time.monotonic()
-        with self._turn:
-            last = self._readings.get((run_id, person_id))
-            if last is not None and now - last < _ONE_READING_S:
-                return
-            self._readings[run_id, person_id] = now
+        if not self._readings.is_new((run_id, person_id)):
+            return
         with self._control.store.write() as tx:
             tx.emit(
                 "payload_read",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app.desk import Desk
+from app.lately import Lately
 from app.warehouse import Scoped
 from ingest.payload_search import TextHits, runs_with_text
 from runner.control import content_grants
@@ -53,8 +52,7 @@ def hits(desk: Desk, wanted: str, first_date: dt.date) -> TextHits:
 class Searches:
     """Lets searches through by the right to read texts and tells each once."""
 
-    _told: dict[tuple[str, str], float] = field(default_factory=dict)
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _told: Lately = field(default_factory=lambda: Lately(_ONE_SEARCH_S))
 
     def found(self, desk: Desk, scoped: Scoped, wanted: str, found: TextHits, *, is_demo: bool) -> Found:
         """``found`` without the runs whose texts the person may not read. Writes ``texts_searched``."""
@@ -76,12 +74,8 @@ class Searches:
                     yield run_id
 
     def _tell(self, desk: Desk, person_id: str, wanted: str, count: int) -> None:
-        now = time.monotonic()
-        with self._turn:
-            last = self._told.get((person_id, wanted))
-            if last is not None and now - last < _ONE_SEARCH_S:
-                return
-            self._told[person_id, wanted] = now
+        if not self._told.is_new((person_id, wanted)):
+            return
         with desk.control.store.write() as tx:
             tx.emit(
                 "texts_searched",

@@ -116,7 +116,7 @@ def _log(workspace: Workspace, now: dt.datetime) -> Iterator[Metric]:
         "Writers that ended without sealing.",
         sum(not one.is_alive for one in state.open_writers),
     )
-    yield from _gauge("log_missing_files", "Sealed files that are not there.", len(vitals.missing_files))
+    yield from _gauge("log_missing_files", "Sealed files that are not there.", len(state.missing_files))
     yield from _gauge("log_manifest_lines", "Lines of the manifest.", state.manifest_lines)
     yield from _gauge("log_signed_lines", "Lines that a checkpoint covers.", state.signed_lines or 0)
     yield from _gauge("log_signed_timestamp_seconds", "When the newest checkpoint was made.", signed)

@@ -102,12 +102,12 @@ def event_log(workspace: Workspace, now: dt.datetime) -> Iterator[Finding]:
         words=f"{state.sealed_events:,} events in {state.segment_count:,} files, "
         f"{sum(one.event_count for one in state.open_writers):,} not sealed yet",
     )
-    if vitals.missing_files:
+    if state.missing_files:
         yield Finding(
             subject="log",
             state="broken",
-            words=f"{len(vitals.missing_files)} files are missing or of another size, "
-            f"the first {vitals.missing_files[0]}",
+            words=f"{len(state.missing_files)} files are missing or of another size, "
+            f"the first {state.missing_files[0]}",
             advice="`fleetbook verify` says which events are concerned; restore them from a backup.",
         )
     dead = [one for one in state.open_writers if not one.is_alive]

@@ -12,8 +12,6 @@ import sqlalchemy as sa
 from app.warehouse import Warehouse
 from ingest.importers import quarantine
 from ingest.log.checkpoint import checkpoint_files
-from ingest.log.lake import sealed_state
-from ingest.log.manifest import Manifest
 from ingest.log.status import LogStatus, status
 from ingest.workspace import Workspace
 from runner.control.core import Core
@@ -44,10 +42,9 @@ class ControlVitals:
 
 @dataclass(frozen=True, kw_only=True)
 class LogVitals:
-    """The log: its state, files that the manifest lists and the lake lacks, and the newest checkpoint."""
+    """The log: its state, and when the newest checkpoint was made."""
 
     status: LogStatus
-    missing_files: tuple[str, ...]
     signed_at: dt.datetime | None
 
 
@@ -104,12 +101,9 @@ def control_vitals(control: Core) -> ControlVitals:
 
 def log_vitals(workspace: Workspace) -> LogVitals:
     """The log as it is now. Raises SegmentError for a damaged manifest, OSError."""
-    listed = sealed_state(Manifest(workspace).entries()).current
-    missing = [name for name, file in listed.items() if _size(workspace.lake_dir / name) != file.file_bytes]
     signed = [path.stat().st_mtime for path in checkpoint_files(workspace) if path.stem.isdecimal()]
     return LogVitals(
         status=status(workspace),
-        missing_files=tuple(sorted(missing)),
         signed_at=dt.datetime.fromtimestamp(max(signed), dt.UTC) if signed else None,
     )
 
@@ -133,10 +127,3 @@ def disk_vitals(workspace: Workspace) -> DiskVitals:
 def quarantined(workspace: Workspace) -> int:
     """Runs and requests that were rejected and are kept with their reasons."""
     return quarantine.count(workspace)
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 from dataclasses import dataclass
+from pathlib import Path
 
 from ingest.contract import parse_rfc3339
 from ingest.log.checkpoint import checkpoint_files
@@ -25,7 +26,10 @@ class OpenWriter:
 
 @dataclass(frozen=True, kw_only=True)
 class LogStatus:
-    """Counts of the log; bytes are file sizes. ``signed_lines`` is None when nothing was ever signed."""
+    """Counts of the log; bytes are file sizes. ``signed_lines`` is None when nothing was ever signed.
+
+    ``missing_files`` are listed in the manifest and not there, or of another size.
+    """
 
     sealed_events: int
     segment_count: int
@@ -38,6 +42,7 @@ class LogStatus:
     manifest_lines: int
     signed_lines: int | None
     last_recorded_at: dt.datetime | None
+    missing_files: tuple[str, ...]
 
 
 def status(workspace: Workspace) -> LogStatus:
@@ -45,6 +50,7 @@ def status(workspace: Workspace) -> LogStatus:
     with look(workspace) as view:
         open_writers = _open_writers(view)
         segments, files = view.segments, view.sealed.files
+        missing = [one.file for one in files if _size(workspace.lake_dir / one.file) != one.file_bytes]
         recorded = [parse_rfc3339(segment.max_recorded_at) for segment in segments]
     payloads = [path.stat().st_size for path in workspace.payload_dir.glob("month=*/*.parquet")]
     signed = [int(path.stem) for path in checkpoint_files(workspace) if path.stem.isdecimal()]
@@ -60,7 +66,15 @@ def status(workspace: Workspace) -> LogStatus:
         manifest_lines=len(view.lines),
         signed_lines=max(signed, default=None),
         last_recorded_at=max(recorded, default=None),
+        missing_files=tuple(sorted(missing)),
     )
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _open_writers(view: View) -> tuple[OpenWriter, ...]:

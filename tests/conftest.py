@@ -123,8 +123,12 @@ def missing(name: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def chromium(need_tool: Callable[..., str]) -> str:
-    """Path of a Chromium or Chrome."""
-    return need_tool("chromium", "chromium-browser", "google-chrome")
+    """Path of a Chromium or Chrome; a busy machine may take its time to show what a test expects."""
+    path = need_tool("chromium", "chromium-browser", "google-chrome")
+    from playwright.sync_api import expect
+
+    expect.set_options()
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def test_a_raise_asked_for_appears_in_another_browser_and_is_approved_there(
     page: Page, site: str, workspace: Workspace, outside: list[str]
 ) -> None:
     open_page(page, site, "teams", LEAD)
-    expect(page.get_by_text("No raise was asked for")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("No raise was asked for")).to_be_visible()
     browser = page.context.browser
     assert browser is not None
     other = browser.new_page()
@@ -31,12 +31,12 @@ def test_a_raise_asked_for_appears_in_another_browser_and_is_approved_there(
     other.get_by_text("Ask for a raise").click()
     other.get_by_label("Reason for the raise").fill("the fair in December")
     other.get_by_role("button", name="Ask for this raise").click()
-    expect(other.get_by_text("waits for somebody else")).to_be_visible(timeout=30_000)
+    expect(other.get_by_text("waits for somebody else")).to_be_visible()
     # The first browser is not touched: its live part asks again by itself.
     expect(page.get_by_text("the fair in December")).to_be_visible(timeout=40_000)
     photograph(page, "raise")
     page.get_by_role("button", name="Approve this raise").click()
-    expect(page.get_by_text("is approved; the log says so")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("is approved; the log says so")).to_be_visible()
     (decided,) = money.raises_seen(Desk.open(workspace), LEAD)
     assert (decided.status, decided.decided_by) == ("approved", LEAD)
     other.close()
@@ -47,10 +47,10 @@ def test_a_review_is_decided_with_a_reason(
 ) -> None:
     open_page(page, site, "review", LEAD, quarter=str(quarter()))
     page.get_by_role("button", name="Decide", exact=True).click()
-    expect(page.get_by_text("a reason is missing")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("a reason is missing")).to_be_visible()
     page.get_by_label("Reason for the decision").fill("as proposed")
     page.get_by_role("button", name="Decide", exact=True).click()
-    expect(page.get_by_text("The log keeps it with its numbers")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("The log keeps it with its numbers")).to_be_visible()
     photograph(page, "review_decided")
     (decided,) = reviewing.decisions(Desk.open(workspace), LEAD, quarter())
     assert (decided.decided_by, decided.reason) == (LEAD, "as proposed")
@@ -61,7 +61,7 @@ def test_a_manager_pauses_the_own_schedule(
 ) -> None:
     open_page(page, site, "schedules", MANAGERS["finance"])
     page.get_by_role("button", name="Pause this schedule").click()
-    expect(page.get_by_text("is paused: registry.yaml and the log say so")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("is paused: registry.yaml and the log say so")).to_be_visible()
     settled(page)
     expect(page.get_by_role("button", name="Resume this schedule")).to_be_visible()
     paused = {

@@ -13,6 +13,7 @@ import typer
 
 from app import __version__
 from app.errors import AppError
+from app.lifeline import hold
 from ingest.errors import IngestError
 from runner.errors import RunnerError
 
@@ -115,6 +116,7 @@ for _panel, _modules in PANELS.items():
 
 def main() -> None:
     """Run the command line. Product errors print their message to stderr and end with their exit code."""
+    hold()
     try:
         app(args=workspace_first(sys.argv[1:]), prog_name="fleetbook")
     except PRODUCT_ERRORS as error:

@@ -12,6 +12,7 @@ AppError
 │   ├── QueryRefused    it is no single question over the tables, or not valid SQL
 │   └── QueryStopped    it took more time, memory or room than a query may take
 ├── ServeError          the pages could not be started
+│   └── PagesKilled     they were there, and a signal killed them
 ├── SignInError         how people sign in is declared in a way that cannot be used
 ├── ReviewError         a review could not be made
 ├── CheckError          a monthly check, or its evidence pack, could not be made or read
@@ -116,6 +117,12 @@ class BinderError(AppError):
 
 class ServeError(AppError):
     """The pages could not be started."""
+
+
+class PagesKilled(ServeError):
+    """The pages were there and were killed: no mistake in how they were started."""
+
+    exit_code: ClassVar[int] = 137  # what a shell says of a child that was killed
 
 
 class BackupError(AppError):

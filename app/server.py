@@ -21,6 +21,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app.errors import PRODUCT_ERRORS, SignInError
 from app.export import links
 from app.headers import SecurityHeaders, security_headers
+from app.lifeline import hold
 from app.sign_in import SignIn, read_sign_in
 from ingest.workspace import Workspace, home
 
@@ -102,6 +103,7 @@ def settings(port: int, sign_in: SignIn | None) -> dict[str, object]:
 def main() -> None:
     """Serve on 127.0.0.1 at the port given as first argument, until interrupted."""
     port = int(sys.argv.pop(1))
+    hold()
     try:
         sign_in = read_sign_in(Workspace.open(home()).root)
         if sign_in is not None and find_spec("authlib") is None:

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from app.commands.up import Part, look_after
+from app.lifeline import Lifeline
 from ingest.workspace import Workspace
 
 
@@ -44,16 +45,47 @@ def test_a_part_that_cannot_start_ends_all_and_its_reason_stays(
 def test_a_part_that_ends_by_itself_is_started_again_later_each_time(workspace: Workspace) -> None:
     part = Part(name="worker", words=("worker", "--once"))
     root = str(workspace.root)
-    waits: list[float] = []
+    lifeline, waits = Lifeline(), list[float]()
     for _ in range(3):
         part.due_at = 0.0
-        look_after(part, root, 1.0)
+        look_after(part, root, 1.0, lifeline)
         assert part.process is not None
         part.process.wait(120)
-        look_after(part, root, part.started_at + 30)  # it lived for half a minute
+        look_after(part, root, part.started_at + 30, lifeline)  # it lived for half a minute
         assert part.process is None
         waits.append(part.wait)
+    lifeline.close()
     assert waits == [2.0, 4.0, 8.0]
+
+
+def test_a_part_that_is_killed_at_once_is_started_again(workspace: Workspace) -> None:
+    part, lifeline = Part(name="worker", words=("worker",)), Lifeline()
+    look_after(part, str(workspace.root), part.due_at, lifeline)
+    assert part.process is not None
+    part.process.kill()
+    part.process.wait(120)
+    look_after(part, str(workspace.root), part.started_at + 1, lifeline)
+    assert part.process is None
+    look_after(part, str(workspace.root), part.due_at, lifeline)
+    assert part.process is not None
+    lifeline.close()  # ends it too: whoever is gone leaves nobody behind
+    assert part.process.wait(120) in (0, -signal.SIGTERM)
+
+
+def test_pages_end_with_the_command_that_started_them(workspace: Workspace, repository: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert "Pages:" in process.stdout.readline()
+    process.kill()
+    process.communicate(timeout=60)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not _is_free(port):
+        time.sleep(0.05)
+    assert _is_free(port)
 
 
 def test_up_serves_spans_and_ends_its_parts_when_it_is_told_to(
@@ -85,6 +117,16 @@ def test_up_serves_spans_and_ends_its_parts_when_it_is_told_to(
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", int(receiver)))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _answering(url: str, opener: urllib.request.OpenerDirector) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import signal
 import socket
 import subprocess
@@ -16,7 +15,8 @@ from typing import Annotated
 
 import typer
 
-from app.errors import ServeError
+from app.errors import PagesKilled, ServeError
+from app.lifeline import Lifeline
 from ingest.workspace import Workspace, home
 
 HOST = "127.0.0.1"
@@ -33,13 +33,11 @@ def serve(workspace: Workspace, port: int = DEFAULT_PORT) -> None:
     Raises ServeError when the port is taken or the pages do not come up.
     """
     refuse_taken(port)
-    environment = os.environ | {"FLEETBOOK_HOME": str(workspace.root)}
-    child = subprocess.Popen(
+    child = Lifeline().start(
         [sys.executable, "-m", "app.server", str(port)],
         cwd=_ROOT,  # where .streamlit/config.toml lies
-        env=environment,
-        stdout=subprocess.DEVNULL,  # Streamlit's own greeting; errors stay on the terminal
-        start_new_session=True,  # Ctrl-C reaches this process only, which then ends the pages in order
+        environment={"FLEETBOOK_HOME": str(workspace.root)},
+        is_silent=True,  # Streamlit's own greeting; errors stay on the terminal
     )
     with interruptible():
         try:
@@ -53,6 +51,11 @@ def serve(workspace: Workspace, port: int = DEFAULT_PORT) -> None:
         except ServeError:
             _stop(child)
             raise
+    if child.returncode < 0:
+        raise PagesKilled(
+            f"Pages ended by themselves: killed by signal {-child.returncode} on port {port}. "
+            "Look whether the machine ran out of memory (`dmesg`), and run `fleetbook serve` again."
+        )
     raise ServeError(
         f"Pages ended by themselves: exit code {child.returncode} on port {port}. "
         "The reason is in the lines above; correct it and run `fleetbook serve` again."

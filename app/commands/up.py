@@ -1,7 +1,8 @@
 """``fleetbook up``: what a small company needs on one machine: pages, receiver, worker, builds, checks.
 
 Each part is a command of its own in a process of its own. One that ends by itself is started again, later
-each time; one that cannot even start ends them all, because its reason is on the terminal and stays.
+each time; one that cannot even start ends them all, because its reason is on the terminal and stays. What is
+killed has no such reason and is started again, however short it lived.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import typer
 from app.commands.otlp import DEFAULT_PORT as RECEIVER_PORT
 from app.commands.serve import DEFAULT_PORT as PAGES_PORT
 from app.commands.serve import interruptible
-from app.errors import ServeError
+from app.errors import PagesKilled, ServeError
+from app.lifeline import Lifeline
 from ingest.workspace import Workspace, home
 
 _ROOT = Path(__file__).resolve().parents[2]  # where `python -m app.cli` finds the product
@@ -43,10 +45,10 @@ class Part:
     has_run: bool = False  # it was up once, so that a later end is no mistake in its settings
     due_at: float = field(default_factory=time.monotonic)
 
-    def start(self, root: str) -> None:
-        """Start its process; Ctrl-C reaches only ours, which ends the parts in order."""
+    def start(self, root: str, lifeline: Lifeline) -> None:
+        """Start its process, which ends with ours at the latest."""
         command = [sys.executable, "-m", "app.cli", "--workspace", root, *self.words]
-        self.process = subprocess.Popen(command, cwd=_ROOT, start_new_session=True)
+        self.process = lifeline.start(command, cwd=_ROOT)
         self.started_at = time.monotonic()
 
 
@@ -79,23 +81,25 @@ def up(
         parts.append(Part(name="risk", words=("risk", "--once-a-day"), every=3600.0))
     if check:
         parts.append(Part(name="check", words=("check", "due"), every=CHECK_SECONDS))
+    lifeline = Lifeline()
     with interruptible():
         try:
             while True:
                 for part in parts:
-                    look_after(part, root, time.monotonic())
+                    look_after(part, root, time.monotonic(), lifeline)
                 time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:
             typer.echo("Stopping. What was answered or recorded is in the log.")
         finally:
             _stop(parts)
+            lifeline.close()
 
 
-def look_after(part: Part, root: str, now: float) -> None:
+def look_after(part: Part, root: str, now: float, lifeline: Lifeline) -> None:
     """Start ``part`` when it is due. Raises ServeError when it ended before it was up."""
     if part.process is None:
         if now >= part.due_at:
-            part.start(root)
+            part.start(root, lifeline)
         return
     code = part.process.poll()
     if code is None:
@@ -105,7 +109,8 @@ def look_after(part: Part, root: str, now: float) -> None:
         part.due_at = part.started_at + part.every
         return
     lived = now - part.started_at
-    part.has_run = part.has_run or lived >= START_SECONDS
+    was_killed = code < 0 or code == PagesKilled.exit_code
+    part.has_run = part.has_run or was_killed or lived >= START_SECONDS
     if not part.has_run:
         raise ServeError(
             f"Not up: {part.name} ended after {lived:.0f} s with exit code {code} "

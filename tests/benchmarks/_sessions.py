@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Delta_pb2 import Delta
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection
 
 
 @dataclass
 class Session:
-    """One connection; ``pages`` maps a page's path to the hash by which the server knows its script."""
+    """One connection; ``pages`` maps a page's path to the hash by which the server knows its script.
+
+    ``failures`` are the errors that were shown instead of a page.
+    """
 
     link: ClientConnection
     pages: dict[str, str]
+    failures: list[str] = field(default_factory=list)
 
     async def run(self, view: str, query: str) -> float:
         """Ask for a page and wait for its script to end; seconds of wall time."""
@@ -35,8 +40,18 @@ class Session:
                 self.pages.update(
                     {one.url_pathname: one.page_script_hash for one in told.navigation.app_pages}
                 )
+            if kind == "delta":
+                self._look(view, told.delta)
             if kind == "script_finished":
                 return time.perf_counter() - started
+
+
+    def _look(self, view: str, delta: Delta) -> None:
+        element = delta.new_element
+        if element.WhichOneof("type") == "exception":
+            self.failures.append(f"{view}: {element.exception.type} {element.exception.message}")
+        elif element.WhichOneof("type") == "alert" and "could not be shown" in element.alert.body:
+            self.failures.append(f"{view}: {element.alert.body}")
 
 
 async def opened(port: int, query: str) -> Session:

@@ -45,7 +45,6 @@ class Session:
             if kind == "script_finished":
                 return time.perf_counter() - started
 
-
     def _look(self, view: str, delta: Delta) -> None:
         element = delta.new_element
         if element.WhichOneof("type") == "exception":

@@ -4,10 +4,7 @@ test_browser_pages.py and test_browser_decisions.py."""
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +15,7 @@ from app.desk import Desk
 from app.live import compliance
 from ingest.workspace import Workspace
 from tests.pages_world import ANALYST, HOSTILE_RUN, LEAD, OFFICER
-from tests.test_browser_pages import ROOT, open_page, outside, photograph, settled, site, workspace
+from tests.test_browser_pages import open_page, outside, photograph, settled, site, workspace
 from tests.test_workbench import logged
 
 # pytest-base-url, which pytest-playwright brings along, still declares a fixture the old way.
@@ -83,22 +80,20 @@ def test_a_lead_finds_a_run_by_its_texts(page: Page, site: str, outside: list[st
     photograph(page, "runs-texts")
 
 
-def test_a_compliance_officer_reads_a_month_makes_its_pack_and_signs_it(
+def test_a_compliance_officer_checks_a_month_makes_its_pack_and_signs_it(
     page: Page, site: str, workspace: Workspace, outside: list[str]
 ) -> None:
-    last = (dt.datetime.now(dt.UTC).date().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
-    checked = subprocess.run(
-        [sys.executable, "-m", "app.cli", "check", "--month", last],
-        cwd=ROOT,
-        env={**os.environ, "FLEETBOOK_HOME": str(workspace.root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode in (0, 1), checked.stderr
-    open_page(page, site, "compliance", OFFICER, month=last)
+    today = dt.datetime.now(dt.UTC).date()
+    first = (today.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+    last = f"{first:%Y-%m}"
+    open_page(page, site, "compliance", OFFICER)
+    page.get_by_role("button", name="Check this month").click()
+    expect(page.get_by_text(f"Checking {first:%B %Y} for")).to_be_visible()
+    photograph(page, "compliance-checking")
+    expect(page.get_by_text("What has to be seen to")).to_be_visible(timeout=300_000)
+    settled(page)
     photograph(page, "compliance")
-    page.get_by_role("button", name="Make the evidence pack").click()
+    page.get_by_role("button", name="Make the evidence pack again").click()
     expect(page.get_by_text(f"The pack of {last} is made")).to_be_visible(timeout=90_000)
     page.get_by_label("What you state").fill("I have read the report; what is open is in cases.")
     page.get_by_role("button", name=f"Sign {last}").click()

@@ -11,7 +11,7 @@ import streamlit as st
 from app.labels import md_escape, moment, plural
 from app.live import compliance
 from app.live.compliance import CheckRow, Month
-from app.views._parts import binding, controls, risks, signing
+from app.views._parts import binding, checking, controls, risks, signing
 from app.views._parts.page import Page, current, empty, heading, nothing
 from app.views._parts.tables import Column, show
 
@@ -51,8 +51,10 @@ def render() -> None:
 
 
 def _of_a_month(page: Page, part: str) -> None:
+    checking.under_way(page)
     offered = compliance.months(page.desk)
     if not offered:
+        checking.ask_for(page)
         last = (page.now.date().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
         nothing(
             "No month was checked yet. The answer, its findings and the evidence pack appear here.",
@@ -73,6 +75,7 @@ def _of_a_month(page: Page, part: str) -> None:
     signing.pack_and_sign(page, month)
     _all(page, month)
     signing.history(page)
+    checking.ask_for(page)
 
 
 def _answer(page: Page, month: Month) -> None:
@@ -83,8 +86,8 @@ def _answer(page: Page, month: Month) -> None:
     box = st.success if month.is_clean else st.warning
     box(line, icon=":material/check_circle:" if month.is_clean else ":material/report:")
     st.caption(
-        f"Checked {moment(month.checked_at, page.zone)}, {signed}. This page shows that answer; "
-        f"`fleetbook check --month {month.month:%Y-%m}` verifies the log and decides again."
+        f"Checked {moment(month.checked_at, page.zone)}, {signed}. This page shows that answer; below, or "
+        f"with `fleetbook check --month {month.month:%Y-%m}`, the log is verified and all is decided again."
     )
 
 
@@ -110,12 +113,12 @@ def _to_see_to(page: Page, month: Month) -> None:
         }
     )
     columns = [
-        Column(name="check", heading="Check", width=90, pinned=True, opens=True),
-        Column(name="result", heading="Result", width=90),
-        Column(name="severity", heading="Severity", width=80),
-        Column(name="title", heading="What it asks", width=420),
-        Column(name="found", heading="Found", width=150),
-        Column(name="case", heading="Case", width=260),
+        Column(name="check", heading="Check", width=80, pinned=True, opens=True),
+        Column(name="result", heading="Result", width=75),
+        Column(name="severity", heading="Severity", width=75),
+        Column(name="title", heading="What it asks", width=440),
+        Column(name="found", heading="Found", width=110),
+        Column(name="case", heading="Case", width=230),
     ]
     clicked = show(rows, columns, key="to_see_to", zone=page.zone, missing="", alt="Findings")
     wanted = st.query_params.get("check")

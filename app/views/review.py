@@ -45,14 +45,16 @@ def render() -> None:
     heading("Review", "Keep, refresh, promote or retire?")
     page.built()
     review_card.said()
-    part = controls.one_of_many("Part", "part", PARTS)
+    part = controls.one_of("Part", "part", list(PARTS), "proposals", PARTS.__getitem__)
     if part == "refreshes":
         review_refreshes.show_refreshes(page)
         return
     if part == "between":
         review_between.show_between(page)
         return
-    quarter = _quarter(page)
+    left, right = st.columns(2)
+    with left:
+        quarter = _quarter(page)
     cards = reviewed.cards(page, quarter)
     if not cards:
         nothing(f"No agent was at work in {quarter} within your scope. Choose another quarter.")
@@ -60,8 +62,9 @@ def render() -> None:
         review_fleet.show_fleet(page, cards)
         return
     decided = {one.agent_id: one for one in reviewed.decided(page, quarter)}
+    with right:
+        kind = controls.select("Proposal", "proposal", KIND_WORDS, anything="Every proposal")
     st.markdown(_counts(cards, decided))
-    kind = controls.select("Proposal", "proposal", KIND_WORDS, anything="Every proposal")
     shown = [card for card in cards if kind in (None, card.proposal.kind)]
     _table(page, shown, decided)
     _plot(page, shown)
@@ -113,20 +116,20 @@ def _table(page: Page, cards: Sequence[Card], decided: dict[str, reviewing.Decid
         schema_overrides=dict.fromkeys(("success", "cost", "value"), pl.Float64),
     )
     columns = [
-        Column(name="agent", heading="Agent", opens=True, width=160, pinned=True),
-        Column(name="proposal", heading="Proposal", width=90),
-        Column(name="decided", heading="Decided", width=110),
-        Column(name="team", heading="Team", width=90),
-        Column(name="runs", heading="Runs", kind="count", width=65),
-        Column(name="success", heading="Success", kind="share", width=75),
-        Column(name="interval", heading="Interval", width=115),
-        Column(name="cost", heading="Cost per success", kind="money", width=125),
+        Column(name="agent", heading="Agent", opens=True, width=150, pinned=True),
+        Column(name="proposal", heading="Proposal", width=80),
+        Column(name="decided", heading="Decided", width=90),
+        Column(name="team", heading="Team", width=85),
+        Column(name="runs", heading="Runs", kind="count", width=60),
+        Column(name="success", heading="Success", kind="share", width=70),
+        Column(name="interval", heading="Interval", width=110),
+        Column(name="cost", heading="Per success", kind="money", width=105),
         Column(name="users", heading="People", kind="count", width=65),
         Column(
             name="value",
             heading="Value",
             kind="money",
-            width=140,
+            width=110,
             meaning="Successes × declared minutes × declared hour; unknown where nobody declared minutes.",
         ),
         Column(name="reason", heading="Because", width=420),

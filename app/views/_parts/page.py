@@ -18,7 +18,7 @@ from app.labels import clock, md_escape
 from app.warehouse import QUESTIONS, Scope, Scoped, Statement, Warehouse
 
 _KEY = "fleetbook_page"
-DEMO_BANNER = ":orange-badge[:material/science: Demo data]"
+DEMO_BANNER = ":orange-badge[:material/science: Demo data, no real money]"
 _IDLE_DAYS = 28
 
 Filter = str | int | bool | dt.date | tuple[str, ...] | None
@@ -213,7 +213,7 @@ def heading(title: str, question: str = "") -> None:
     )
     badges = picked if page.is_picked else ""
     if page.is_demo:
-        st.markdown(f"{DEMO_BANNER} {badges} :small[:gray[invented company, no real money · {told}]]")
+        st.markdown(f"{DEMO_BANNER} {badges} :small[:gray[{told}]]")
     elif badges:
         st.markdown(f"{badges} :small[:gray[{told}]]")
     else:

@@ -32,7 +32,12 @@ def panel(page: Page) -> None:
     _begin_with(page)
     with st.form("sql", border=False):
         sql = st.text_area(
-            "Query", key=_TEXT, height=_HEIGHT, max_chars=MAX_SQL_CHARACTERS, label_visibility="collapsed"
+            "Query",
+            key=_TEXT,
+            height=_HEIGHT,
+            max_chars=MAX_SQL_CHARACTERS,
+            label_visibility="collapsed",
+            placeholder="select agent_id, count(*) from fct_runs group by agent_id order by 2 desc",
         )
         asked = st.form_submit_button("Ask", type="primary", icon=":material/play_arrow:")
     limits = Limits()

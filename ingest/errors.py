@@ -10,6 +10,7 @@ IngestError
 ├── KeyUnusable         a key of texts is missing, unreadable or not the right one
 │   └── PayloadLocked        a text is encrypted with a key that is not at hand
 ├── EvidenceError       an evidence bundle cannot be made
+├── VerificationError   the log could not be verified to its end
 ├── NotaryError         the notary's key or memory cannot be used
 │   └── NotaryRefusal   the notary does not sign: the log does not continue what it signed before
 ├── RequestError        an OTLP request is no such request, or too large
@@ -92,6 +93,10 @@ class PayloadLocked(KeyUnusable):
 
 class EvidenceError(IngestError):
     """An evidence bundle cannot be made."""
+
+
+class VerificationError(IngestError):
+    """The log could not be verified to its end; what was seen until then is no result."""
 
 
 class NotaryError(IngestError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -79,7 +79,7 @@ class ChainCheck:
         hashes = pc.fill_null(table["hash"], "").to_pylist()
         self._check_chain(table, bodies, hashes)
         self._check_positions(table)
-        self._check_columns(table, bodies)
+        self.check_columns(table, bodies)
         self._check_heads(table, hashes)
         self.collect(table)
 
@@ -101,7 +101,7 @@ class ChainCheck:
         for body in bodies:
             head = sha256(EVENT_LABEL + head + body).digest()
             heads.append(head)
-        if b"".join(heads).hex() == "".join(hashes):
+        if joined_hex(heads) == "\n".join(hashes):
             self.head = head.hex()
         else:
             self._name_broken(table, bodies, hashes)
@@ -138,7 +138,7 @@ class ChainCheck:
             self.add("seq_duplicate", _name(table, row), f"seq {seq} comes after seq {self.next_seq - 1}")
         self.next_seq = max(seq + 1, self.next_seq)
 
-    def _check_columns(self, table: pa.Table, bodies: list[bytes]) -> None:
+    def check_columns(self, table: pa.Table, bodies: list[bytes]) -> None:
         """Compare the columns in use with the bodies; a body that carries more than those does not parse."""
         contract = [field for field in arrow_schema() if field.name not in ("body", "hash")]
         used = pa.schema([field for field in contract if table[field.name].null_count < table.num_rows])
@@ -169,6 +169,11 @@ class ChainCheck:
         for seq, head in self.wanted_heads.items():
             if first <= seq < self.next_seq and hashes[seq - first] != head:
                 self.add("head_differs", _name(table, seq - first), f"its head was noted as {head[:16]}…")
+
+
+def joined_hex(heads: Sequence[bytes]) -> str:
+    """Chain values in hex, one per line: where one ends counts, too."""
+    return b"".join(heads).hex("\n", -32)
 
 
 def _name(table: pa.Table, row: int) -> str:

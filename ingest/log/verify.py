@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +12,12 @@ from ingest.contract import rfc3339
 from ingest.errors import NotaryError, SegmentError
 from ingest.log.clock import TOLERANCE_S, utc_now
 from ingest.log.findings import LEVELS, Finding, VerifyReport
-from ingest.log.lake import SealedFile, last_pruned, pruned_too_early
+from ingest.log.lake import last_pruned, pruned_too_early
 from ingest.log.manifest import Entry, Head, decode_entry
 from ingest.log.notary_check import check_checkpoints, read_checkpoints
 from ingest.log.payload_check import check_payloads
 from ingest.log.rows import NAMED_PER_KIND, ChainCheck, LogEvent
-from ingest.log.sealed_check import check_sealed_file
+from ingest.log.sealed_pool import check_files
 from ingest.log.segments import ROW_GROUP_ROWS, event_table
 from ingest.log.view import OpenFile, View, look, open_readers
 from ingest.log.wal import ChainReader, complete_lines, first_head
@@ -27,41 +26,38 @@ from ingest.workspace import Workspace
 
 __all__ = ["Finding", "VerifyReport", "verify"]
 
-# Hashing holds Python's lock, decoding does not: two threads use the second core for decoding.
-_THREADS = 2
-
 
 def verify(
-    workspace: Workspace, level: int = 2, *, against: Sequence[Path] = (), vkey: str | None = None
+    workspace: Workspace,
+    level: int = 2,
+    *,
+    against: Sequence[Path] = (),
+    vkey: str | None = None,
+    processes: int | None = None,
 ) -> VerifyReport:
     """Verify the whole log at ``level`` (see :data:`ingest.log.findings.LEVELS`).
 
     ``against`` are checkpoints kept outside, needed for level 3; ``vkey`` is the notary's public key as the
-    auditor knows it, otherwise the one in the workspace is used. The report says what was found; OSError and
-    NotaryError say that something could not be checked.
+    auditor knows it, otherwise the one in the workspace is used. ``processes`` is how many check sealed
+    files, None one per core where it is worth it. The report says what was found; OSError, NotaryError and
+    VerificationError say that something could not be checked.
     """
-    if level not in LEVELS:
-        raise NotaryError(f"Not verified: there is no level {level}. Choose 1, 2 or 3.")
-    if level == 3 and not against:
-        raise NotaryError(
-            "Not verified: level 3 compares with checkpoints kept outside, and none was named. "
-            "Add --against FILE with a checkpoint from where your notary sends them."
-        )
+    _insist_on_level(level, against)
     findings: list[Finding] = []
     signed = read_checkpoints(workspace, against, vkey)
     with texts_kept(workspace), look(workspace, lambda lines: _readable_entries(lines, findings)) as view:
         heads = [*(entry for entry in view.entries if isinstance(entry, Head)), *signed.heads]
-        checks = _check_sealed_files(workspace, view, heads, level)
+        checks = check_files(
+            workspace.lake_dir,
+            view.sealed.files,
+            _noted_heads(heads),
+            is_hashed=level >= 2,
+            processes=processes,
+        )
         checks += _check_open_files(view, heads, findings)
         findings += [finding for check in checks for finding in check.findings]
         log_events = [event for check in checks for event in check.log_events]
-        findings += _check_manifest_chains(view)
-        findings += [
-            Finding(code="record_contradicts", object=f"file {file}", detail=detail)
-            for file, detail in view.sealed.problems
-        ]
-        findings += _check_writer_ends(view, heads, checks, log_events)
-        findings += _check_unknown_files(view)
+        findings += _check_records(view, heads, checks, log_events)
         check_checkpoints(workspace, view.lines, signed)
         findings += signed.findings
         findings += [
@@ -89,6 +85,27 @@ def verify(
             notes=tuple(notes),
             unchecked=locked_count,
         )
+
+
+def _insist_on_level(level: int, against: Sequence[Path]) -> None:
+    if level not in LEVELS:
+        raise NotaryError(f"Not verified: there is no level {level}. Choose 1, 2 or 3.")
+    if level == 3 and not against:
+        raise NotaryError(
+            "Not verified: level 3 compares with checkpoints kept outside, and none was named. "
+            "Add --against FILE with a checkpoint from where your notary sends them."
+        )
+
+
+def _check_records(
+    view: View, heads: Sequence[Head], checks: Sequence[ChainCheck], log_events: Sequence[LogEvent]
+) -> Iterator[Finding]:
+    """What the manifest, the events about the log and the files on the disk say of each other."""
+    yield from _check_manifest_chains(view)
+    for file, detail in view.sealed.problems:
+        yield Finding(code="record_contradicts", object=f"file {file}", detail=detail)
+    yield from _check_writer_ends(view, heads, checks, log_events)
+    yield from _check_unknown_files(view)
 
 
 def _prune_notes(view: View) -> Iterator[str]:
@@ -134,18 +151,6 @@ def _noted_heads(heads: Sequence[Head]) -> dict[str, dict[int, str]]:
     for head in heads:
         noted[head.writer_id][head.seq] = head.head
     return noted
-
-
-def _check_sealed_files(
-    workspace: Workspace, view: View, heads: Sequence[Head], level: int
-) -> list[ChainCheck]:
-    noted = _noted_heads(heads)
-
-    def check(file: SealedFile) -> list[ChainCheck]:
-        return check_sealed_file(workspace.lake_dir, file, noted, is_hashed=level >= 2)
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return [found for checks in pool.map(check, view.sealed.files) for found in checks]
 
 
 def _check_open_files(view: View, heads: Sequence[Head], findings: list[Finding]) -> list[ChainCheck]:

@@ -41,6 +41,7 @@ _WARM = (
     "app.desk",
     "app.warehouse",
     "app.charts",
+    *(f"app.views.{path.stem}" for path in sorted(Path(__file__).with_name("views").glob("[!_]*.py"))),
 )
 
 

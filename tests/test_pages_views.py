@@ -73,6 +73,12 @@ def one_of(workspace: Workspace, person_id: str) -> dict[str, str]:
     return {"agent": str(run["agent_id"]), "run": str(run["run_id"])}
 
 
+def clear_caches() -> None:
+    """Forget what pages were answered before: a mutant is asked anew."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
 def parameters_of(view: str, workspace: Workspace, person_id: str) -> dict[str, str]:
     """What the URL of ``view`` must say for it to have rows: which agent or run, which quarter."""
     if view == "review":
@@ -488,9 +494,9 @@ def test_without_its_gates_the_search_would_show_foreign_runs(
     assert found_by_text(pages_world.ANALYST, workspace)[0] == [HOSTILE_RUN[-12:]]
     assert found_by_text(MANAGERS["finance"], workspace)[0] == []  # the scope holds below
     monkeypatch.setattr(scoping, "_teams", lambda scope, values: "")
-    st.cache_data.clear()
+    clear_caches()
     assert found_by_text(MANAGERS["finance"], workspace)[0] == [HOSTILE_RUN[-12:]]
-    st.cache_data.clear()
+    clear_caches()
 
 
 @pytest.mark.parametrize("view", ["agents", "runs", "spend", "log_export", "data"])
@@ -499,10 +505,10 @@ def test_without_the_scope_clause_a_view_shows_foreign_rows(
 ) -> None:
     """The mutant that proves test_a_manager_sees_nothing_of_another_team."""
     monkeypatch.setattr(scoping, "_teams", lambda scope, values: "")
-    st.cache_data.clear()
+    clear_caches()
     parameters = {"data": {"part": "tables", "table": "dim_agents"}, "log_export": {"table": "dim_agents"}}
     told = "\n".join(texts(opened(view, MANAGERS["finance"], **parameters.get(view, {}))))
-    st.cache_data.clear()
+    clear_caches()
     assert strangers(told, "finance", workspace) != []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -96,8 +97,13 @@ def parse(text: str, name: str, changes: dict[str, str] | None = None) -> Rules:
     Raises ReviewError with the place and the reason.
     """
 
+    return _parsed(text, name, tuple((changes or {}).items()))
+
+
+@lru_cache(maxsize=32)  # a page asks three times in a rerun, and reading YAML takes 7 ms
+def _parsed(text: str, name: str, changes: tuple[tuple[str, str], ...]) -> Rules:
     def change(tree: dict[str, object]) -> None:
-        for path, value in (changes or {}).items():
+        for path, value in changes:
             _set(tree, path, yaml.safe_load(value))
 
     return read_model(Rules, text, what="Review rules", name=name, error=ReviewError, change=change)

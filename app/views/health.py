@@ -5,6 +5,8 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
+from app import identity
+from app.desk import Desk
 from app.labels import count, plural
 from app.live import health
 from app.live.health import Disk
@@ -13,6 +15,8 @@ from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading
 from app.views._parts.providers import show_providers
 from app.views._parts.tables import Column, show
+
+_DISK_AGE_S = 60
 
 
 def render() -> None:
@@ -35,7 +39,13 @@ def render() -> None:
     with builds:
         _builds(page)
     with disk:
-        _disk(page, health.disk(page.desk))
+        _disk(page, _measured(page.desk, str(identity.home_folder())))
+
+
+@st.cache_data(show_spinner=False, ttl=_DISK_AGE_S)
+def _measured(_desk: Desk, home: str) -> Disk:
+    """The folders' sizes, measured once a minute for everybody; ``home`` is the key of the cache."""
+    return health.disk(_desk)
 
 
 def _unregistered(page: Page, period: Period | None) -> None:

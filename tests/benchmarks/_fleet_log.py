@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -20,6 +21,33 @@ from ingest.workspace import Workspace
 FIRST_DAY = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 EVENTS_PER_RUN = 13.8
 TEAMS, AGENTS, PEOPLE = 5, 34, 19
+
+
+class Member(NamedTuple):
+    """One agent of the log: its team, and the version it runs in."""
+
+    agent_id: str
+    team_id: str
+    version_hash: str
+
+
+class Cast(NamedTuple):
+    """Who acts in the log, and on which day number 0 is; ``is_demo`` marks its rows."""
+
+    agents: tuple[Member, ...]
+    people: tuple[str, ...]
+    first_day: dt.datetime = FIRST_DAY
+    is_demo: bool = False
+
+
+DECLARED = Cast(
+    agents=tuple(
+        Member(f"agent-{number}", f"team-{number % TEAMS}", f"hash-agent-{number}")
+        for number in range(AGENTS)
+    ),
+    people=tuple(f"person-{number}" for number in range(PEOPLE)),
+)
+"""Those whom :func:`declare` declares."""
 _STEPS = """
     (0, 'run_requested', 0, 0), (1, 'run_started', 1, 0),
     (2, 'turn_requested', 2, 0), (3, 'turn_finished', 5, 0),
@@ -45,15 +73,15 @@ _COLUMNS = {
     "writer_id": "writer",
     "seq": "row_number() over (order by moment, number, step) - 1",
     "recorded_via": "'runner'",
-    "is_demo": "false",
-    "team_id": "'team-' || (agent % {teams})",
-    "agent_id": "'agent-' || agent",
+    "is_demo": "{is_demo}",
+    "team_id": "({teams})[agent + 1]",
+    "agent_id": "({agents})[agent + 1]",
     "agent_version": "1",
     "run_id": "format('{:08x}-{:04x}-7000-9000-{:012x}', run_ms >> 16, run_ms & 65535, number)",
-    "actor_id": "'person-' || (kind % {people})",
+    "actor_id": "({people})[kind % len({people}) + 1]",
     "trigger_kind": "if(event_type = 'run_requested', 'person', null)",
     "role_id": "if(event_type = 'run_requested', 'agent_user', null)",
-    "version_hash": "if(event_type in ('run_requested', 'run_started'), 'hash-agent-' || agent, null)",
+    "version_hash": "if(event_type in ('run_requested', 'run_started'), ({hashes})[agent + 1], null)",
     "pause_reason": "if(event_type = 'run_paused', 'approval', null)",
     "end_state": "if(event_type = 'run_ended', if(kind % 12 = 0, 'failed', 'completed'), null)",
     "machine_ns": "if(event_type = 'run_ended', 9000000000 + kind * 1000000, null)",
@@ -85,7 +113,7 @@ _COLUMNS = {
     "approval_rule": f"if({_ASKED}, 'refund-over-100', null)",
     "approver_role": f"if({_ASKED}, 'team_manager', null)",
     "expires_at": f"if({_ASKED}, moment + interval 1 day, null)",
-    "person_id": "if(event_type in ('approval_shown', 'approval_decided'), 'person-0', null)",
+    "person_id": "if(event_type in ('approval_shown', 'approval_decided'), ({people})[1], null)",
     "decision": "if(event_type = 'approval_decided', if(kind % 40 = 1, 'rejected', 'approved'), null)",
     "outcome_kind": "if(event_type = 'outcome_recorded', 'user_confirmation', null)",
     "is_good": "if(event_type = 'outcome_recorded', kind % 9 > 0, null)",
@@ -125,24 +153,28 @@ def declare(workspace: Workspace) -> None:
             tell(log, 300 + number, "agent_version_declared", **agent)
 
 
-def write_days(workspace: Workspace, first: int, count: int, events_per_day: int) -> int:
+def write_days(
+    workspace: Workspace, first: int, count: int, events_per_day: int, cast: Cast = DECLARED
+) -> int:
     """Write ``count`` days from number ``first`` on, each as a sealed segment; returns their events."""
     runs = round(events_per_day / EVENTS_PER_RUN)
     total = 0
     with duckdb.connect() as memory:
         memory.execute("set TimeZone = 'UTC'")
         for number in range(first, first + count):
-            total += _write_day(memory, workspace, number, runs)
+            total += _write_day(memory, workspace, number, runs, cast)
     return total
 
 
-def _write_day(memory: duckdb.DuckDBPyConnection, workspace: Workspace, number: int, runs: int) -> int:
-    day = FIRST_DAY + dt.timedelta(days=number)
+def _write_day(
+    memory: duckdb.DuckDBPyConnection, workspace: Workspace, number: int, runs: int, cast: Cast
+) -> int:
+    day = cast.first_day + dt.timedelta(days=number)
     writer = f"w{day:%Y%m%d}000000-{number:016x}"
     draft = workspace.lake_dir / f"{writer}.parquet.tmp"
     draft.parent.mkdir(parents=True, exist_ok=True)
     memory.execute(
-        f"copy ({_day_sql(day, number, runs, writer)}) to '{draft}' "
+        f"copy ({_day_sql(day, number, runs, writer, cast)}) to '{draft}' "
         "(format parquet, compression zstd, row_group_size 64000)"
     )
     (count, least, most) = memory.execute(
@@ -173,20 +205,27 @@ def _write_day(memory: duckdb.DuckDBPyConnection, workspace: Workspace, number: 
     return int(count)
 
 
-def _day_sql(day: dt.datetime, number: int, runs: int, writer: str) -> str:
+def _day_sql(day: dt.datetime, number: int, runs: int, writer: str, cast: Cast) -> str:
     """All contract columns of one day's events, in the order in which they were recorded."""
+    known = {
+        "{teams}": str([one.team_id for one in cast.agents]),
+        "{agents}": str([one.agent_id for one in cast.agents]),
+        "{hashes}": str([one.version_hash for one in cast.agents]),
+        "{people}": str(list(cast.people)),
+        "{is_demo}": str(cast.is_demo),
+    }
     columns = []
     for field in arrow_schema():
-        made = (
-            _COLUMNS.get(field.name, "null").replace("{teams}", str(TEAMS)).replace("{people}", str(PEOPLE))
-        )
+        made = _COLUMNS.get(field.name, "null")
+        for name, text in known.items():
+            made = made.replace(name, text)
         columns.append(f"cast({made} as {_TYPES[str(field.type)]}) as {field.name}")
     gap = 80_000_000_000 // runs  # runs begin in the first 22 hours: each day ends its own
     return f"""
         with steps(step, event_type, offset_s, share) as (values {_STEPS}),
         runs as (
-            select range as number, hash({number} * 1000000 + range) % 100000 as kind,
-                cast(hash(range) % {AGENTS} as bigint) as agent,
+            select range as number, cast(hash({number} * 1000000 + range) % 100000 as bigint) as kind,
+                cast(hash(range) % {len(cast.agents)} as bigint) as agent,
                 timestamptz '{day:%Y-%m-%d} 00:00:00+00' + to_microseconds(range * {gap}) as begun
             from range({runs})
         ),

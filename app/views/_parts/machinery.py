@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 import streamlit as st
 
+from app import identity
+from app.desk import Desk
 from app.errors import PRODUCT_ERRORS
 from app.labels import Number, ago, clock, count, md_escape, plural
 from app.live import health
@@ -17,6 +19,7 @@ from app.views._parts.behind import Behind, Live
 from app.views._parts.page import Page, current
 
 REFRESH_S = 15
+_LOG_AGE_S = 5
 Cells = Mapping[str, Sequence[object]]
 _LOG = "the log of the workspace and its checkpoints, as `fleetbook log status` shows them."
 
@@ -26,11 +29,17 @@ def show_machinery() -> None:
     """The tiles, asked again every few seconds."""
     page, now = current(), dt.datetime.now(dt.UTC)
     try:
-        log = health.log_health(page.desk)
+        log = _log_health(page.desk, str(identity.home_folder()))
     except PRODUCT_ERRORS as error:
         st.error(md_escape(error), icon=":material/error:")
         return
     tiles.row([_fresh(page, now), _log(log), _signed(log, now), _workers(page)], is_alone=True)
+
+
+@st.cache_data(show_spinner=False, ttl=_LOG_AGE_S)
+def _log_health(_desk: Desk, home: str) -> LogHealth:
+    """The log's state, read once for everybody who looks; ``home`` is the key of the cache."""
+    return health.log_health(_desk)
 
 
 def _tile(behind: Behind, value: Number | None, basis: str) -> tiles.Tile:

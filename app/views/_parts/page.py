@@ -159,7 +159,9 @@ class Page:
         return first, last
 
 
-@st.cache_data(show_spinner=False, max_entries=400)
+# A frame is never changed in place, so every session of a scope may hold the same one: kept as it is, an
+# answer costs neither a copy per rerun nor memory per session.
+@st.cache_resource(show_spinner=False, max_entries=400)
 def _ask(
     generation: str, scope: Scope, is_demo: bool, question: str, filters: Mapping[str, Filter]
 ) -> pl.DataFrame:
@@ -167,7 +169,7 @@ def _ask(
     return scoped.query(question, is_demo=is_demo, **_given(filters))
 
 
-@st.cache_data(show_spinner=False, max_entries=50)
+@st.cache_resource(show_spinner=False, max_entries=50)
 def _table(
     generation: str, scope: Scope, is_demo: bool, mart: str, limit: int, filters: Mapping[str, Filter]
 ) -> pl.DataFrame:

@@ -22,6 +22,9 @@ COMMON: Mapping[str, type] = {
 }
 """Filters that every question takes: days in the company zone, both included; team; agent."""
 
+COMPARED: Mapping[str, type] = {"compared_first_date": dt.date, "compared_last_date": dt.date}
+"""Filters of questions that compare: the days to compare with, where they are not those just before."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -101,12 +104,20 @@ class Ask:
         ]
 
     def before(self) -> Ask | None:
-        """The same asking for the period of equal length before this one; None without a period."""
+        """The same asking for the days it is compared with; None without a period.
+
+        They are the filters of :data:`COMPARED`, else the period of equal length before this one.
+        """
         first, last = self.day("first_date"), self.day("last_date")
         if first is None or last is None:
             return None
         length = last - first + dt.timedelta(days=1)
-        earlier = {**self.filters, "first_date": first - length, "last_date": last - length}
+        begin, end = (self.day(name) for name in COMPARED)
+        earlier = {
+            **self.filters,
+            "first_date": first - length if begin is None else begin,
+            "last_date": last - length if end is None else end,
+        }
         return Ask(filters=earlier, metrics=self.metrics, values=self.values, prefix="previous_")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from app.errors import QuestionError
-from app.questions.asking import Ask, Metric, Question
+from app.questions.asking import COMPARED, Ask, Metric, Question
 from app.questions.marts import MARTS
 from app.questions.rates import wilson
 
@@ -195,9 +195,9 @@ order by run_date, series nulls last
 QUESTIONS = (
     Question(
         name="tiles",
-        meaning="Each measure for the period and for the period of equal length before it.",
+        meaning="Each measure for the period and for the days it is compared with.",
         write=_tiles,
-        takes={"measures": tuple},
+        takes={"measures": tuple, **COMPARED},
     ),
     Question(
         name="series",

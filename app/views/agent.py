@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.labels import md_escape, words
-from app.views._parts import agent_past, agent_tabs, controls, review_refreshes
+from app.views._parts import agent_past, agent_tabs, comparing, controls, review_refreshes
 from app.views._parts.agent_card import show_card
 from app.views._parts.decide import RISK_COLOURS
 from app.views._parts.page import Page, current, heading, nothing
@@ -42,7 +42,11 @@ def render() -> None:
     agent = agents[str(agent_id)]
     heading(md_escape(agent["agent_name"] or agent_id), "Is this agent worth keeping as it is?")
     _card(page, agent)
-    period = controls.period(page)
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    with left:
+        period = controls.period(page)
+    with right:
+        period = comparing.compared(page, period, str(agent_id))
     for name, tab in zip(
         TABS, st.tabs(list(TABS), key="tab", on_change="rerun", bind="query-params"), strict=True
     ):

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import charts
 from app.labels import SMALL_N, count, plural
-from app.views._parts import behind, controls, measures, movers, trend
+from app.views._parts import behind, comparing, controls, measures, movers, trend
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading, nothing
 from app.views._parts.tables import Column, show
@@ -34,12 +34,14 @@ def render() -> None:
         nothing(
             "No runs yet. Import runs, or run an agent, then build.", 'run <agent> "<task>" --as <person>'
         )
-    left, right = st.columns([3, 1], vertical_alignment="center")
+    left, middle, right = st.columns([3, 2, 1], vertical_alignment="center")
     with left:
         period = controls.period(page)
+    with middle:
+        period = comparing.compared(page, period)
     with right:
         team = controls.team(page)
-    measures.row(page, TILES, period, team_id=team)
+    measures.row(page, TILES, period, shows_both=True, team_id=team)
     _over_time(page, period, team)
     _outcomes(page, period, team)
     _latency(page, period, team)

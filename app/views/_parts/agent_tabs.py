@@ -32,7 +32,7 @@ OVERSIGHT = ("approval_rate", "changed_approval_share", "decide_p50_s", "decided
 
 def performance(page: Page, agent_id: str, period: Period) -> None:
     """Tiles, outcome shares that add to 100 %, and the success rate over time."""
-    measures.row(page, PERFORMANCE, period, group="performance", agent_id=agent_id)
+    measures.row(page, PERFORMANCE, period, group="performance", shows_both=True, agent_id=agent_id)
     days = _days(period)
     rows = page.ask("series", by="agent", agent_id=agent_id, **days)
     counts = {name: int(rows[name].sum()) for name in charts.OUTCOMES}
@@ -146,7 +146,7 @@ def tools(page: Page, agent_id: str, period: Period) -> None:
 
 def money_of(page: Page, agent_id: str, period: Period) -> None:
     """Cost tiles, cost over time by model, and the agent's wallets now."""
-    measures.row(page, MONEY, period, group="money", agent_id=agent_id)
+    measures.row(page, MONEY, period, group="money", shows_both=True, agent_id=agent_id)
     trend.show(page, "agent_cost", "cost", period, "model", agent_id=agent_id)
     if not page.shows_live:
         return
@@ -171,7 +171,7 @@ def money_of(page: Page, agent_id: str, period: Period) -> None:
 
 def oversight(page: Page, agent_id: str, period: Period) -> None:
     """How people decide on this agent's calls."""
-    measures.row(page, OVERSIGHT, period, group="oversight", agent_id=agent_id)
+    measures.row(page, OVERSIGHT, period, group="oversight", shows_both=True, agent_id=agent_id)
     rows = page.ask("approvals", agent_id=agent_id, limit=100, **_days(period)).with_columns(
         by=pl.when(pl.col("decided_by").is_null()).then(pl.lit("")).otherwise(page.named("decided_by")),
         answer=spaced("approval_status"),

@@ -22,10 +22,14 @@ ANY = ""
 
 @dataclass(frozen=True, kw_only=True)
 class Period:
-    """Days from ``first_date`` to ``last_date``, both included, and the same number of days before."""
+    """Days from ``first_date`` to ``last_date``, both included, and the days that they are compared with.
+
+    ``against`` is what the reader chose to compare with; None is the same number of days before.
+    """
 
     first_date: dt.date
     last_date: dt.date
+    against: Period | None = None
 
     @property
     def days(self) -> int:
@@ -34,9 +38,17 @@ class Period:
 
     @property
     def before(self) -> Period:
-        """The period of equal length that ends the day before this one begins."""
+        """What this period is compared with: what was chosen, or as many days that end the day before it."""
+        if self.against is not None:
+            return self.against
         last = self.first_date - dt.timedelta(days=1)
         return Period(first_date=last - dt.timedelta(days=self.days - 1), last_date=last)
+
+    @property
+    def is_overlapping(self) -> bool:
+        """True when a day belongs to both: nothing can be said to have changed then."""
+        other = self.before
+        return self.first_date <= other.last_date and other.first_date <= self.last_date
 
     @property
     def words(self) -> str:

@@ -48,6 +48,8 @@ _SHORT = {
 }
 # From which relative change on an amount is called better or worse.
 _CLEAR = 0.05
+# Kinds of measures that add up over days: of unequal periods their change says nothing.
+_SUMS = ("count", "sum")
 # What a measure counts, where it is not runs.
 _CASES = {
     "tool_error_rate": "tool calls",
@@ -66,34 +68,45 @@ def row(
     *,
     per_row: int = 4,
     group: str = "",
+    shows_both: bool = False,
     **filters: Filter,
 ) -> dict[str, Row]:
     """Show a tile per measure and return the current rows by measure.
 
-    ``group`` tells the tiles of one page apart where a measure stands on it more than once.
+    ``group`` tells the tiles of one page apart where a measure stands on it more than once; ``shows_both``
+    gives what a number is compared with beside its change.
     """
     rows = asked(page, measures, period, **filters)
     now = {str(one["measure"]): one for one in rows if one["period"] == "current"}
     before = {str(one["measure"]): one for one in rows if one["period"] == "previous"}
-    if not _is_comparable(page, period):
+    obstacle = _obstacle(page, period)
+    if obstacle:
         before = {}
     runs = number(now["runs"]["value"]) if "runs" in now else None
     tiles.row(
         [
-            _tile(now[name], before.get(name), runs, period, _behind(page, now[name], group, period, filters))
+            _tile(
+                now[name],
+                before.get(name),
+                runs,
+                period,
+                _behind(page, now[name], group, period, filters),
+                shows_both=shows_both,
+            )
             for name in measures
             if name in now
         ],
         per_row=per_row,
     )
-    st.caption(_reading(period, is_compared=bool(before)))
+    st.caption(_reading(period, obstacle))
     return now
 
 
 def asked(page: Page, measures: Sequence[str], period: Period | None, **filters: Filter) -> list[Row]:
     """Rows of the question ``tiles``: one per measure and period."""
 
-    return list(page.ask("tiles", measures=tuple(measures), **_days(period), **filters).to_dicts())
+    days = _days(period) | _compared(period)
+    return list(page.ask("tiles", measures=tuple(measures), **days, **filters).to_dicts())
 
 
 def shown(one: Row) -> str:
@@ -156,14 +169,22 @@ def _behind(page: Page, now: Row, group: str, period: Period | None, filters: Ma
 
 
 def _tile(
-    now: Row, before: Row | None, runs: Number | None, period: Period | None, behind: Behind
+    now: Row,
+    before: Row | None,
+    runs: Number | None,
+    period: Period | None,
+    behind: Behind,
+    *,
+    shows_both: bool,
 ) -> tiles.Tile:
+    is_told = before is not None and number(before["value"]) is not None
     return tiles.Tile(
         label=_SHORT.get(str(now["measure"]), str(now["label"])),
         shown=shown(now),
         behind=behind,
         basis=basis(now) or _beside(now, runs, period),
-        change=_change(now, before),
+        change=_change(now, before) if _is_of_equal_days(now, period) else "",
+        against=_against(before) if before is not None and is_told and shows_both else "",
         meaning=str(now["definition"]),
         is_small=bool(now["is_small"]) and now["kind"] in ("share", "quotient", "percentile"),
         good=_BETTER.get(str(now["measure"]), "neither") if _is_clear(now, before) else "neither",
@@ -203,13 +224,33 @@ def _change(now: Row, before: Row | None) -> str:
     return labels.points(float(one) - float(other)) if now["unit"] == "share" else labels.change(one, other)
 
 
-def _is_comparable(page: Page, period: Period | None) -> bool:
-    """False when the history does not cover the whole period before."""
+def _against(before: Row) -> str:
+    """The number compared with, and what it rests on."""
+    return " · ".join(part for part in (f"against {shown(before)}", basis(before)) if part)
+
+
+def _is_of_equal_days(now: Row, period: Period | None) -> bool:
+    """False for an amount that only adds up when the two periods have not as many days."""
+    return now["kind"] not in _SUMS or period is None or period.days == period.before.days
+
+
+def _obstacle(page: Page, period: Period | None) -> str:
+    """Why nothing is compared, in words; empty when it is: both periods lie within the history, apart."""
     runs = page.run_days()
-    return period is not None and runs is not None and runs[0] <= period.before.first_date
+    if period is None or runs is None:
+        return "nothing to compare with"
+    if period.is_overlapping:
+        return f"{period.before.words} overlaps with it, so no change is shown"
+    if runs[0] <= period.before.first_date:
+        return ""
+    return (
+        "no whole period before to compare with"
+        if period.against is None
+        else f"{period.before.words} is not whole: the first run is of {runs[0]:%-d %b %Y}"
+    )
 
 
-def _reading(period: Period | None, *, is_compared: bool) -> str:
+def _reading(period: Period | None, obstacle: str) -> str:
     """How to read the tiles: which days, compared with which, and what the ranges are."""
     ranges = (
         f"ranges: 95{labels.NBSP}% intervals · better, worse: beyond them, or by "
@@ -217,9 +258,21 @@ def _reading(period: Period | None, *, is_compared: bool) -> str:
     )
     if period is None:
         return f"All time · {ranges}"
-    if not is_compared:
-        return f"{period.words}, no whole period before to compare with · ranges: 95{labels.NBSP}% intervals"
-    return f"{period.words} against {period.before.words} · {ranges}"
+    if obstacle:
+        return f"{period.words}, {obstacle} · ranges: 95{labels.NBSP}% intervals"
+    days, other = period.days, period.before.days
+    sums = "" if days == other else f" · counts and sums of {days} and {other} days have no change"
+    return f"{period.words} against {period.before.words}{sums} · {ranges}"
+
+
+def _compared(period: Period | None) -> dict[str, Filter]:
+    """The days to compare with, where they were chosen."""
+    if period is None or period.against is None:
+        return {}
+    return {
+        "compared_first_date": period.against.first_date,
+        "compared_last_date": period.against.last_date,
+    }
 
 
 def _days(period: Period | None) -> dict[str, Filter]:

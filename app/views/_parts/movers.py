@@ -12,6 +12,10 @@ from app.views._parts.tables import Column, show
 
 def movers(page: Page, period: Period, team: str | None) -> None:
     """Agents whose success rate moved most against the period before, both with enough runs."""
+    if period.is_overlapping:
+        st.subheader("What moved most", anchor=False)
+        empty(f"{period.before.words} overlaps with the period shown. Choose other days to compare with.")
+        return
     now, before = (
         page.ask("agents", first_date=span.first_date, last_date=span.last_date, team_id=team).filter(
             ~pl.col("is_small")

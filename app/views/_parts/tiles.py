@@ -21,7 +21,8 @@ _COLOURS: dict[str, Literal["green", "red", "gray"]] = {"better": "green", "wors
 class Tile:
     """One number: ``basis`` is k of n and interval, ``is_small`` greys it, ``good`` is the better way.
 
-    ``behind`` is the rows it is made of: no number stands on a page without.
+    ``behind`` is the rows it is made of: no number stands on a page without. ``against`` is what it is
+    compared with: value, k of n and interval.
     """
 
     label: str
@@ -29,6 +30,7 @@ class Tile:
     behind: Behind
     basis: str = ""
     change: str = ""
+    against: str = ""
     meaning: str = ""
     is_small: bool = False
     good: Good = "neither"
@@ -55,7 +57,8 @@ def row(tiles: Sequence[Tile], *, per_row: int = 4, is_alone: bool = False) -> N
 
 def _shown(one: Tile) -> TileShown:
     change = f"{one.change} {one.verdict}".strip()
-    return TileShown(label=one.label, shown=one.shown, basis=one.basis, change=change)
+    basis = f"{one.basis}; {one.against}" if one.against else one.basis
+    return TileShown(label=one.label, shown=one.shown, basis=basis, change=change)
 
 
 def _tile(one: Tile, is_alone: bool) -> None:
@@ -72,4 +75,6 @@ def _tile(one: Tile, is_alone: bool) -> None:
             help=one.meaning or None,
         )
         st.caption(one.basis or "\u00a0", width="stretch")
+        if one.against:
+            st.caption(one.against, width="stretch")
         behind.button(one.behind, is_alone=is_alone)

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.errors import PRODUCT_ERRORS, SignInError
-from app.export import links
+from app.export import interrupted, links
 from app.headers import SecurityHeaders, security_headers
 from app.lifeline import hold
 from app.sign_in import SignIn, read_sign_in
@@ -50,6 +50,8 @@ async def _warm(_app: st.App) -> AsyncIterator[dict[str, object] | None]:
     """Load the heavy modules and freeze them out of every later collection: 5-7 times more sessions."""
     for module in _WARM:
         import_module(module)
+    for begun in interrupted.since_the_last_start(Workspace.open(home()).export_dir):
+        print(begun.told, file=sys.stderr)
     gc.collect()
     gc.freeze()
     yield None

@@ -17,6 +17,7 @@ import polars as pl
 
 from app.errors import ExportError, ExportRefused
 from app.export.formats import Format, column_table, refuse_what_is_too_long, write
+from app.export.interrupted import FOLDERS, Begun, being_made, unmark
 from app.export.manifest import MANIFEST_NAME, ColumnEntry, Manifest, describe, read
 from app.warehouse import Scope
 
@@ -121,13 +122,21 @@ def create(
     Raises ExportRefused when the rows are not complete or the format cannot hold them.
     """
     export_id = str(uuid.uuid4())
-    making = export_dir / f".making-{export_id}"
+    making = export_dir / f"{FOLDERS}{export_id}"
+    folder = export_dir / _folder_name(order, export_id, now)
+    begun = Begun(
+        person_id=order.scope.person_id,
+        mart=order.mart,
+        row_count=order.content.row_count,
+        created_at=now.astimezone(dt.UTC).isoformat(timespec="seconds"),
+    )
     making.mkdir(parents=True)
     try:
-        manifest = _write_files(order, making, export_id, now)
-        event_id = record(manifest)
-        folder = export_dir / _folder_name(order, export_id, now)
-        making.rename(folder)
+        with being_made(making, begun):
+            manifest = _write_files(order, making, export_id, now)
+            event_id = record(manifest)
+            unmark(making)
+            making.rename(folder)
     except OSError as error:
         raise ExportError(
             f"Export not made: {error.strerror or error} ({export_dir}). "

@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from app.errors import PRODUCT_ERRORS
-from app.export import links
+from app.export import interrupted, links
 from app.export.formats import FORMATS, XLSX_MAX_ROWS, Format
 from app.export.jobs import BIG_ROWS, Job, Jobs
 from app.export.manifest import MANIFEST_NAME
@@ -212,7 +212,10 @@ def downloads(export: Export, key: str) -> None:
 
 
 def past_exports(page: Page) -> None:
-    """Exports this person may see, each with its files."""
+    """Exports this person may see, each with its files, and those that were interrupted."""
+    for begun in interrupted.since_the_last_start(page.export_dir):
+        if page.scope.team_ids is None or begun.person_id == page.person.person_id:
+            st.warning(md_escape(begun.told), icon=":material/error:")
     exports = past(page.export_dir, page.scope)
     if not exports:
         empty("No exports yet. Each one stays here with its manifest.")

@@ -1,4 +1,4 @@
-"""An export whose maker ended in the middle is told and cleared away; one that is being made is not touched."""
+"""An export whose maker ended in the middle is told and cleared away; one in the making is not touched."""
 
 from __future__ import annotations
 

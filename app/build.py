@@ -30,6 +30,7 @@ from ingest.importers.alias_rows import write_aliases
 from ingest.log.lake import reading
 from ingest.log.upkeep import keep_in_order
 from ingest.reader import Snapshot, snapshot
+from ingest.tracing import span
 from ingest.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -76,6 +77,7 @@ class Generation:
     is_full: bool = True
 
 
+@span("build")
 def build(
     workspace: Workspace,
     *,

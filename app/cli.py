@@ -14,6 +14,7 @@ import typer
 from app import __version__
 from app.errors import AppError
 from app.lifeline import hold
+from app.service_log import failed
 from ingest.errors import IngestError
 from runner.errors import RunnerError
 
@@ -120,7 +121,7 @@ def main() -> None:
     try:
         app(args=workspace_first(sys.argv[1:]), prog_name="fleetbook")
     except PRODUCT_ERRORS as error:
-        print(error, file=sys.stderr)
+        failed(error)
         sys.exit(error.exit_code)
 
 

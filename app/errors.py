@@ -13,6 +13,7 @@ AppError
 │   └── QueryStopped    it took more time, memory or room than a query may take
 ├── ServeError          the pages could not be started
 │   └── PagesKilled     they were there, and a signal killed them
+├── SettingError        an environment variable says what cannot be done
 ├── SignInError         how people sign in is declared in a way that cannot be used
 ├── ReviewError         a review could not be made
 ├── CheckError          a monthly check, or its evidence pack, could not be made or read
@@ -123,6 +124,10 @@ class PagesKilled(ServeError):
     """The pages were there and were killed: no mistake in how they were started."""
 
     exit_code: ClassVar[int] = 137  # what a shell says of a child that was killed
+
+
+class SettingError(AppError):
+    """An environment variable says what cannot be done."""
 
 
 class BackupError(AppError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import sys
 from collections.abc import AsyncIterator
 from importlib import import_module
@@ -22,12 +23,14 @@ from app.errors import PRODUCT_ERRORS, SignInError
 from app.export import interrupted, links
 from app.headers import SecurityHeaders, security_headers
 from app.lifeline import hold
+from app.service_log import set_up
 from app.sign_in import SignIn, read_sign_in
 from ingest.workspace import Workspace, home
 
 if TYPE_CHECKING:
     from streamlit.runtime.secrets import SecretsValue
 
+_log = logging.getLogger("fleetbook.pages")
 _OWN_MACHINE = ["localhost", "127.0.0.1"]
 _ENTRY = Path(__file__).with_name("streamlit_app.py")
 
@@ -59,7 +62,7 @@ async def _warm(_app: st.App) -> AsyncIterator[dict[str, object] | None]:
 
 def _plain_sentence(error: Exception) -> bool:
     """Tell the reader in words that the page failed; the traceback goes to the terminal only."""
-    print(f"Page failed: {type(error).__name__}: {error}", file=sys.stderr)
+    _log.error("Page failed: %s", type(error).__name__, exc_info=error)
     if get_script_run_ctx() is not None:
         st.error(
             "This page could not be shown. The reason is in the terminal where the pages run. "
@@ -108,6 +111,7 @@ def main() -> None:
     port = int(sys.argv.pop(1))
     hold()
     try:
+        set_up()
         sign_in = read_sign_in(Workspace.open(home()).root)
         if sign_in is not None and find_spec("authlib") is None:
             raise SignInError(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 
+from ingest.tracing import span
 from runner.agent.chain import Endpoints
 from runner.agent.flushing import Flusher
 from runner.agent.govern import Built, build_agent
@@ -77,7 +78,8 @@ class Worker:
         session = self._claim(run, built)
         if session is None:
             return None
-        return await self._halting.play(run_id, play(session, built))
+        with span("run", run_id=run_id, agent_id=run.agent_id, agent_version=run.agent_version):
+            return await self._halting.play(run_id, play(session, built))
 
     async def once(self) -> list[Outcome]:
         """One round of upkeep, then play everything that can go on now; returns where each run stands."""

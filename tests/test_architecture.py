@@ -31,6 +31,7 @@ VIEWS_MAY_IMPORT = {
     "workbench",
     "answer_chart",
     "sign_in",
+    "tracing",
 }
 HEAVY = {"streamlit", "dbt", "duckdb", "polars", "pandas", "plotly", "pydantic_ai", "openai", "sqlalchemy"}
 MAX_FILE_LINES = 350

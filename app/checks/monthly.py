@@ -26,6 +26,7 @@ from app.questions.scope import Scope
 from app.standing import same_tables
 from app.warehouse import Scoped, Warehouse
 from ingest.reader import rows_where
+from ingest.tracing import span
 from ingest.workspace import Workspace
 from runner.control import months
 from runner.control.months import month_text
@@ -67,6 +68,7 @@ def month_end(workspace: Workspace, month: dt.date) -> dt.datetime:
     return months.month_end(month, ZoneInfo(company_time_zone(workspace)))
 
 
+@span("check")
 def check_month(
     workspace: Workspace,
     month: dt.date,

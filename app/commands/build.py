@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from app.build import Step
+    from app.build import Generation, Step
     from ingest.workspace import Workspace
+
+
+_log = logging.getLogger("fleetbook.build")
 
 
 def register(app: typer.Typer) -> None:
@@ -29,18 +33,21 @@ def build_warehouse(
     A failed build changes nothing and says which step failed and why.
     """
     from app.build import PROJECT
+    from app.service_log import set_up
     from app.standing import up_to_date
     from ingest.workspace import Workspace, home
 
+    set_up()
     workspace = Workspace.open(home())
     now = dt.datetime.now(dt.UTC)
     checked = None if force or full else up_to_date(workspace, PROJECT, now)
     if checked is None:
         _build(workspace, is_full=full)
     else:
-        typer.echo(
+        _log.info(
             f"Build {checked.build_id} is up to date (checked {checked.checked_at:%Y-%m-%d %H:%M:%S} UTC): "
-            "nothing came since. Build anyway with `fleetbook build --force`."
+            "nothing came since. Build anyway with `fleetbook build --force`.",
+            extra={"build_id": checked.build_id},
         )
     _look_at_alerts(workspace)
 
@@ -61,9 +68,9 @@ def _look_at_alerts(workspace: Workspace) -> None:
         except RegistryNotApplied:
             return
     for one in followed.raised:
-        typer.echo(f"Alert {one.alert_id} raised ({one.alert_incident_id}): {one.title}")
+        _log.warning(f"Alert {one.alert_id} raised ({one.alert_incident_id}): {one.title}")
     for one in followed.resolved:
-        typer.echo(f"Alert {one.alert_id} ended ({one.alert_incident_id}): {one.resolution}")
+        _log.info(f"Alert {one.alert_id} ended ({one.alert_incident_id}): {one.resolution}")
 
 
 def _build(workspace: Workspace, *, is_full: bool) -> None:
@@ -71,6 +78,7 @@ def _build(workspace: Workspace, *, is_full: bool) -> None:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from app.build import build
+    from app.service_log import is_json
     from app.table_docs import write_docs
     from app.warehouse import Warehouse
 
@@ -90,6 +98,9 @@ def _build(workspace: Workspace, *, is_full: bool) -> None:
             bar.update(task, description=step.name, completed=step.done, total=step.total)
 
         made = build(workspace, progress=show, is_full=is_full)
+    if is_json():
+        _tell(made)
+        return
     how = "" if made.is_full else " from what changed"
     console.print(
         f"Build {made.build_id}: {made.event_count:,} events, {made.row_counts['fct_runs']:,} runs, "
@@ -102,6 +113,17 @@ def _build(workspace: Workspace, *, is_full: bool) -> None:
     console.print(f"Open it with DuckDB: {made.path / 'warehouse.duckdb'}", highlight=False, soft_wrap=True)
     made_now = Warehouse.at(made.path)
     console.print(f"What its tables hold: {write_docs(made_now)}", highlight=False, soft_wrap=True)
+
+
+def _tell(made: Generation) -> None:
+    ids = {
+        "build_id": made.build_id,
+        "event_count": made.event_count,
+        "duration_ms": round(made.seconds * 1000),
+    }
+    _log.info("built%s", "" if made.is_full else " from what changed", extra=ids)
+    if made.upkeep:
+        _log.info("%s", made.upkeep)
 
 
 def show_warehouse() -> None:

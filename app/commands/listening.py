@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -34,7 +34,9 @@ def listening(what: str, host: str, port: int, command: str) -> Iterator[socket.
         yield listener
 
 
-def serve_until_signal(server: uvicorn.Server, listener: socket.socket, farewell: str) -> None:
+def serve_until_signal(
+    server: uvicorn.Server, listener: socket.socket, log: logging.Logger, farewell: str
+) -> None:
     """Serve until a signal. uvicorn answers what it has, then raises the signal again: here it ends."""
 
     def interrupt(_number: int, _frame: object) -> None:
@@ -44,6 +46,6 @@ def serve_until_signal(server: uvicorn.Server, listener: socket.socket, farewell
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
-        print(farewell, file=sys.stderr)
+        log.info(farewell)
     finally:
         signal.signal(signal.SIGTERM, before)

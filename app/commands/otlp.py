@@ -41,15 +41,20 @@ def serve_otlp(
     tls_key: Annotated[Path | None, typer.Option(help="Private key of the certificate (PEM).")] = None,
 ) -> None:
     """Take in spans and log records of outside agents (OTLP/HTTP) until Ctrl-C. 200 means: on the disk."""
+    import logging
+
     import uvicorn
 
     from app.commands.listening import listening, serve_until_signal
+    from app.service_log import set_up
     from ingest.log.writer import LogWriter
     from ingest.receivers.limits import Limits
     from ingest.receivers.memory import collect_rarely, keep_memory_flat
     from ingest.receivers.otlp import Receiver
     from ingest.workspace import Workspace, home
 
+    set_up()
+    log = logging.getLogger("fleetbook.receiver")
     workspace = Workspace.open(home())
     keep_memory_flat()
     failures: list[WriterError] = []
@@ -69,7 +74,7 @@ def serve_otlp(
         config = uvicorn.Config(
             receiver.application(),
             access_log=False,
-            log_level="warning",
+            log_config=None,
             server_header=False,
             # Exporters send every few seconds over one connection; closed in between, they fail once.
             timeout_keep_alive=75,
@@ -79,13 +84,15 @@ def serve_otlp(
         )
         server = uvicorn.Server(config)
         scheme = "https" if tls_cert else "http"
-        typer.echo(f"Receiver: {scheme}://{host}:{port}  (/v1/traces, /v1/logs; Ctrl-C stops it)")
+        log.info("Receiver: %s://%s:%d  (/v1/traces, /v1/logs; Ctrl-C stops it)", scheme, host, port)
         if scheme == "http" and host not in ("127.0.0.1", "::1", "localhost"):
-            typer.echo(
+            log.warning(
                 "Tokens travel unencrypted: give --tls-cert and --tls-key, or put a TLS proxy in front."
             )
         collect_rarely()
-        serve_until_signal(server, listener, "Receiver stopped. What it answered with 200 is in the log.")
+        serve_until_signal(
+            server, listener, log, "Receiver stopped. What it answered with 200 is in the log."
+        )
         if failures:
             raise failures[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import signal
 import socket
 import subprocess
@@ -17,8 +18,10 @@ import typer
 
 from app.errors import PagesKilled, ServeError
 from app.lifeline import Lifeline
+from app.service_log import set_up
 from ingest.workspace import Workspace, home
 
+_log = logging.getLogger("fleetbook.pages")
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
 
@@ -32,6 +35,7 @@ def serve(workspace: Workspace, port: int = DEFAULT_PORT) -> None:
 
     Raises ServeError when the port is taken or the pages do not come up.
     """
+    set_up()
     refuse_taken(port)
     child = Lifeline().start(
         [sys.executable, "-m", "app.server", str(port)],
@@ -42,11 +46,11 @@ def serve(workspace: Workspace, port: int = DEFAULT_PORT) -> None:
     with interruptible():
         try:
             _wait_until_ready(child, port)
-            typer.echo(f"Pages: http://localhost:{port}  (Ctrl-C stops them)")
+            _log.info("Pages: http://localhost:%d  (Ctrl-C stops them)", port)
             child.wait()
         except KeyboardInterrupt:
             _stop(child)
-            typer.echo("Pages stopped. Nothing is lost: start them again with `fleetbook serve`.")
+            _log.info("Pages stopped. Nothing is lost: start them again with `fleetbook serve`.")
             return
         except ServeError:
             _stop(child)

@@ -7,6 +7,7 @@ killed has no such reason and is started again, however short it lived.
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import time
@@ -21,8 +22,10 @@ from app.commands.serve import DEFAULT_PORT as PAGES_PORT
 from app.commands.serve import interruptible
 from app.errors import PagesKilled, ServeError
 from app.lifeline import Lifeline
+from app.service_log import set_up
 from ingest.workspace import Workspace, home
 
+_log = logging.getLogger("fleetbook.up")
 _ROOT = Path(__file__).resolve().parents[2]  # where `python -m app.cli` finds the product
 LOOK_SECONDS = 0.5
 START_SECONDS = 30.0  # what ends sooner the first time has not started: a taken port, an unreadable file
@@ -68,6 +71,7 @@ def up(
     check: Annotated[bool, typer.Option(help="Check each month when it is over, on a working day.")] = True,
 ) -> None:
     """Start pages, OTLP receiver, worker, builds and the monthly check on this machine, until Ctrl-C."""
+    set_up()
     root = str(Workspace.open(home()).root.resolve())
     parts = [Part(name="pages", words=("serve", "--port", str(port)))]
     if receiver:
@@ -89,7 +93,7 @@ def up(
                     look_after(part, root, time.monotonic(), lifeline)
                 time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:
-            typer.echo("Stopping. What was answered or recorded is in the log.")
+            _log.info("Stopping. What was answered or recorded is in the log.")
         finally:
             _stop(parts)
             lifeline.close()
@@ -119,7 +123,13 @@ def look_after(part: Part, root: str, now: float, lifeline: Lifeline) -> None:
         )
     part.wait = 1.0 if lived > LONGEST_WAIT_SECONDS else min(2 * part.wait, LONGEST_WAIT_SECONDS)
     part.due_at = now + part.wait
-    typer.echo(f"{part.name} ended by itself (exit code {code}); started again in {part.wait:.0f} s.")
+    _log.warning(
+        "%s ended by itself (exit code %d); started again in %.0f s.",
+        part.name,
+        code,
+        part.wait,
+        extra={"part": part.name, "status": code, "wait_s": part.wait},
+    )
 
 
 def _stop(parts: list[Part]) -> None:

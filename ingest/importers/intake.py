@@ -23,6 +23,7 @@ from ingest.importers.formats import Declared, ImportedRun, Places, Reading, Rej
 from ingest.importers.gathering import Document, Part, gather
 from ingest.importers.mapping import Mappings, load_mappings
 from ingest.importers.recording import Recording
+from ingest.tracing import span
 from ingest.workspace import Workspace
 
 KNOWN, COMPLETED, NEW = range(3)
@@ -73,6 +74,7 @@ Progress = Callable[[str, str, int], None]
 """Called with the step (``checking`` or ``writing``), the argument's name and the runs done in it."""
 
 
+@span("import")
 def take_in(workspace: Workspace, intent: Intent, progress: Progress | None = None) -> IntakeReport:
     """Import ``intent.files`` into the log of ``workspace`` and report what was new.
 

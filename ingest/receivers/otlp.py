@@ -22,6 +22,7 @@ from ingest.receivers.decode_json import decode_json
 from ingest.receivers.intake import prepare
 from ingest.receivers.limits import Limits, RateLimiter
 from ingest.receivers.tokens import Token, TokenBook
+from ingest.receivers.told import tell
 from ingest.workspace import Workspace
 
 _BEARER = "bearer "
@@ -82,6 +83,17 @@ class Receiver:
         )
 
     def _endpoint(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
+        answer = self._answering(signal)
+
+        async def endpoint(request: Request) -> Response:
+            begun = time.perf_counter()
+            response = await answer(request)
+            tell(request, response, time.perf_counter() - begun)
+            return response
+
+        return endpoint
+
+    def _answering(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             answer_type = JSON if media_type == JSON else PROTOBUF

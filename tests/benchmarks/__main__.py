@@ -2,7 +2,7 @@
 
 A benchmark is a module here with a docstring, whose first line says what is measured, and ``main()``, which
 prints its figures, or ``main(options)`` when it takes options (``--name=value``). Figures depend on the
-machine: each run starts with what it ran on.
+machine: each run starts with what it ran on. ``report`` runs them all and writes what came out.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ def titles() -> dict[str, str]:
 
 def main(words: list[str]) -> int:
     """Run the benchmarks named, or list what there is. Exit code 2 for a name that is no benchmark."""
+    if words[:1] == ["report"]:
+        from tests.benchmarks import _report
+
+        _report.main(words[1:])
+        return 0
     known = titles()
     options = [word for word in words if word.startswith("--")]
     names = [word for word in words if word not in options]
@@ -43,6 +48,7 @@ def main(words: list[str]) -> int:
     if not names:
         for name, title in known.items():
             print(f"{name:<20} {title}")
+        print(f"{'report':<20} All of them in one run, as a page with charts and as JSON.")
         print("Run some with `./fleetbook bench <name> …`, each with `./fleetbook bench all`.")
         return 0
     load = f"{os.getloadavg()[0]:.1f}"

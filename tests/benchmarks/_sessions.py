@@ -49,7 +49,7 @@ class Session:
         element = delta.new_element
         if element.WhichOneof("type") == "exception":
             self.failures.append(f"{view}: {element.exception.type} {element.exception.message}")
-        elif element.WhichOneof("type") == "alert" and "could not be shown" in element.alert.body:
+        elif element.WhichOneof("type") == "alert" and element.alert.icon == ":material/error:":
             self.failures.append(f"{view}: {element.alert.body}")
 
 

@@ -31,6 +31,7 @@ from ingest.log.writer import LogWriter
 from ingest.workspace import Workspace
 from runner.control.plane import Control
 from tests import check_world as world
+from tests.benchmarks._figures import note
 
 BATCHES = 30 * 24  # what is told later than an hour is backdated
 Made = TypeVar("Made")
@@ -49,13 +50,15 @@ class Watch:
 
     def __init__(self) -> None:
         self.table = Table("step", "wall s", "CPU s", "peak MB so far")
+        self.cpu_s: dict[str, float] = {}
 
     def time(self, name: str, do: Callable[[], Made]) -> Made:
         """Do it and note what it took."""
         began, cpu = time.perf_counter(), _cpu()
         done = do()
-        spent = (f"{time.perf_counter() - began:.1f}", f"{_cpu() - cpu:.1f}", f"{_peak_mb():,}")
-        self.table.add_row(name, *spent)
+        wall_s, cpu_s = time.perf_counter() - began, _cpu() - cpu
+        self.table.add_row(name, f"{wall_s:.1f}", f"{cpu_s:.1f}", f"{_peak_mb():,}")
+        self.cpu_s[name] = cpu_s
         return done
 
 
@@ -85,6 +88,10 @@ def _measure(root: Path, events: int) -> None:
         watch.time("keeping the answer", lambda: follow.keep(control, monthly.answer, monthly.scoped))
         watch.time("the evidence pack", lambda: follow.make_pack(control, world.MONTH))
     console.print(watch.table)
+    note("check", f"the monthly check of {events:,} events", watch.cpu_s["the check"], "CPU s")
+    each = watch.cpu_s["the check"] / events * 1e6
+    note("check", "CPU of the check per event", each, "µs", key="check_cpu_us")
+    note("check", "memory of the largest process", _peak_mb(), "MB")
     failed = [one.check_id for one in monthly.answer.results if one.status in ("FAIL", "ERROR")]
     console.print(f"{events:,} events asked for; failed: {', '.join(failed) or 'none'}")
 

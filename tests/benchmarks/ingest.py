@@ -34,6 +34,7 @@ from ingest.log.writer import LogWriter, utc_now
 from ingest.reader import snapshot
 from ingest.receivers.tokens import create_token
 from ingest.workspace import Workspace
+from tests.benchmarks._figures import limit, note
 from tests.benchmarks._peers import PEERS, Peer, PeerMissingError, RunningPeer, installed, running
 from tests.log_events import stored_rows
 from tests.otlp_load import (
@@ -106,9 +107,9 @@ def main(words: list[str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # then what is in the folder goes too
     with tempfile.TemporaryDirectory(prefix="fleetbook-bench-", dir=DISK if DISK.is_dir() else None) as name:
         folder = Path(name)
-        _print_baseline(folder)
+        bare = _print_baseline(folder)
         for number, case in enumerate(CASES if options.seconds else ()):
-            _print_case(folder / f"workspace-{number}", case, options.seconds)
+            _print_case(folder / f"workspace-{number}", case, options.seconds, bare)
         if options.minutes:
             _print_soak(folder / "soak", options.minutes * 60)
         if options.saturate:
@@ -117,8 +118,8 @@ def main(words: list[str]) -> None:
             _print_peer(folder, peer, options.seconds or DEFAULT_SECONDS)
 
 
-def _print_baseline(folder: Path) -> None:
-    """Appends of one run's bytes, each with its own fdatasync, from one thread."""
+def _print_baseline(folder: Path) -> float:
+    """Appends of one run's bytes, each with its own fdatasync, from one thread; returns spans a second."""
     block = Template(1).fresh()[0]
     fd = os.open(folder / "baseline", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     count, until = 0, time.perf_counter() + BASELINE_SECONDS
@@ -129,9 +130,22 @@ def _print_baseline(folder: Path) -> None:
     os.close(fd)
     rate = count / BASELINE_SECONDS
     print(f"bare fdatasync: {rate:,.0f}/s of {len(block):,} bytes, {rate * SPANS_PER_RUN:,.0f} spans/s")
+    return rate * SPANS_PER_RUN
 
 
-def _print_case(home: Path, case: Case, seconds: float) -> None:
+def _note(case: Case, measured: Measured, stored: float, memory: int, bare: float) -> None:
+    load = f"{case.runs} run(s) per request, content {case.capture}"
+    elapsed = max(measured.sent.ended - measured.sent.began, 1e-9)
+    bound = limit("bare fdatasync, a run each", bare)
+    note("ingest", f"durable spans/s, {load}", measured.spans / elapsed, "spans/s", beside=bound)
+    key = f"span_{{}}_{case.runs}_{case.capture}"
+    cpu_us = measured.cpu_seconds / max(measured.spans, 1) * 1e6
+    note("ingest", f"CPU per span, {load}", cpu_us, "µs", key=key.format("cpu_us"))
+    note("ingest", f"bytes per span sealed, {load}", stored, "bytes", key=key.format("bytes"))
+    note("ingest", f"memory of the receiver, {load}", memory / (1 << 20), "MiB")
+
+
+def _print_case(home: Path, case: Case, seconds: float, bare: float) -> None:
     workspace = Workspace.create(home)
     token = _token(workspace, case.capture)
     with running_receiver(home, "--token-mb-per-s", "10000") as receiver:
@@ -141,6 +155,7 @@ def _print_case(home: Path, case: Case, seconds: float) -> None:
         measured = _measured(target, case, seconds, receiver.cpu_seconds)
         memory, peak = receiver.memory_bytes(), receiver.memory_bytes("VmHWM")
     stored = _bytes_in(home) / (max(measured.spans, 1) + len(warm.acknowledged) * SPANS_PER_RUN)
+    _note(case, measured, stored, memory, bare)
     print(
         f"{case.runs} run(s) per request, content {case.capture}:\n"
         f"    {measured.speed}, durable before the answer, {stored:,.0f} bytes per span sealed\n"

@@ -25,6 +25,7 @@ from ingest.log.checkpoint import notarise
 from ingest.log.verify import verify
 from ingest.log.writer import LogWriter, utc_now
 from ingest.workspace import Workspace
+from tests.benchmarks._figures import limit, note, peer
 
 SECONDS = 1.5  # of load per figure: long enough for hundreds of flushes, short enough to run on a whim
 APPENDERS = (1, 32, 128)
@@ -171,6 +172,7 @@ def appends(folder: Path, console: Console) -> None:
             bare = bare_speed(folder, batch)
             ours = log_speed(folder, appenders, batch)
             theirs = sqlite_speed(folder, appenders, batch)
+            _note(appenders, batch, ours, theirs, bare)
             table.add_row(
                 str(appenders), str(batch), f"{ours.events_per_s:,.0f}", f"{ours.cpu_us:.1f}",
                 f"{1e6 / ours.cpu_us:,.0f}", f"{theirs.events_per_s:,.0f}", f"{theirs.cpu_us:.1f}",
@@ -182,6 +184,19 @@ def appends(folder: Path, console: Console) -> None:
         "CPU: of all threads, per event, its making included. Per core: events in a second of CPU time. "
         "The log's appends are checked, encoded, chained and synced; sealing comes below."
     )
+
+
+def _note(appenders: int, batch: int, ours: Speed, theirs: Speed, bare: Speed) -> None:
+    load = f"{appenders} appending, {batch} at a time"
+    note(
+        "log", f"events/s, {load}", ours.events_per_s, "events/s", beside=peer("SQLite", theirs.events_per_s)
+    )
+    key = "append_cpu_us" if (appenders, batch) == (32, 100) else ""
+    cpu = peer("SQLite", theirs.cpu_us)
+    note("log", f"CPU per event, {load}", ours.cpu_us, "µs", key=key, beside=cpu)
+    if batch == 1:
+        bound = limit("bare fdatasync", bare.syncs_per_s)
+        note("log", f"syncs/s, {load}", ours.syncs_per_s, "syncs/s", beside=bound)
 
 
 def proof(folder: Path, console: Console) -> None:
@@ -209,10 +224,15 @@ def proof(folder: Path, console: Console) -> None:
         f"sealing {VERIFIED_EVENTS / sealed:,.0f} events/s, "
         f"{sealed_cpu / VERIFIED_EVENTS * 1e6:.1f} µs of CPU each."
     )
+    bytes_each = (columns["all"] + workspace.manifest_file.stat().st_size) / VERIFIED_EVENTS
+    note("log", "sealed bytes per event, proof included", bytes_each, "bytes", key="sealed_bytes")
+    note("log", "CPU to seal an event", sealed_cpu / VERIFIED_EVENTS * 1e6, "µs", key="seal_cpu_us")
     for level in (1, 2):
         started, cpu = time.perf_counter(), time.process_time()
         report = verify(workspace, level)
         elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
+        each = cpu / report.events * 1e6
+        note("log", f"CPU to verify an event, level {level}", each, "µs", key=f"verify_{level}_cpu_us")
         console.print(
             f"Verify level {level}: {report.events / elapsed:,.0f} events/s, "
             f"{cpu / report.events * 1e6:.1f} µs of CPU each, {len(report.findings)} findings."

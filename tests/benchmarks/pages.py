@@ -38,6 +38,7 @@ from app.views._parts.frame import NAVIGATION
 from ingest.workspace import Workspace
 from runner.control.registry import Registry
 from tests.benchmarks._fleet_log import Cast, Member, write_days
+from tests.benchmarks._figures import note, peer
 from tests.benchmarks._painted import browser, change_ms, filter_ms, load_ms
 from tests.benchmarks._sessions import crowd
 
@@ -251,6 +252,7 @@ def measure(workspace: Workspace, folder: Path, views: list[str], rounds: int) -
         searches = searched(server)
     reference = bare(warehouse.file, folder, rounds)
     counted = warehouse.fetch("select event_count from main.build_info", {}).item()
+    _note(ours, reference)
     console = Console(width=130)
     console.print(_table(f"{counted:,} events; milliseconds, median / slowest twentieth", ours, reference))
     for place, took in searches.items():
@@ -261,6 +263,20 @@ def measure(workspace: Workspace, folder: Path, views: list[str], rounds: int) -
             f"{name}: {load.cpu_ms:.0f} ms of CPU per run with {SESSIONS} sessions; "
             f"{before:.0f} MB resident with one, {after:.0f} MB with {SESSIONS}"
         )
+
+
+def _note(ours: Load, reference: Load) -> None:
+    (bare_page,) = reference.times.values()
+    for view, told in ours.times.items():
+        beside = peer("bare page", statistics.median(bare_page.warm))
+        warm = statistics.median(told.warm)
+        note("pages", f"{view}: from click to painted, warm", warm, "ms", beside=beside)
+        alone = statistics.median(ours.one[view]) * 1e3
+        note("pages", f"{view}: the server's part, one session", alone, "ms")
+    name, cpu = f"CPU per page, {SESSIONS} sessions", peer("bare page", reference.cpu_ms)
+    note("pages", name, ours.cpu_ms, "ms", key="page_cpu_ms", beside=cpu)
+    memory = peer("bare page", reference.memory_mb[1])
+    note("pages", f"memory, {SESSIONS} sessions", ours.memory_mb[1], "MB", key="pages_mb", beside=memory)
 
 
 def _table(title: str, ours: Load, reference: Load) -> Table:

@@ -32,6 +32,7 @@ from runner.agent.simulated import simulated_model
 from runner.agent.simulated_tools import classify_ticket, search_tickets
 from runner.control.plane import Control
 from runner.worker import Worker
+from tests.benchmarks._figures import note, peer
 from tests.runner_company import company
 
 TASK = "Sort the open tickets about late deliveries."
@@ -93,12 +94,12 @@ def median(speeds: list[Speed]) -> Speed:
     return Speed(*(statistics.median(figures) for figures in zip(*speeds, strict=True)))
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Measure and print; see the module."""
     parser = argparse.ArgumentParser(prog="fleetbook bench runner")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--profile", action="store_true")
-    chosen, _ = parser.parse_known_args()
+    chosen = parser.parse_args(words)
     os.environ.setdefault("PYDANTIC_AI_NO_BANNER", "1")
     with tempfile.TemporaryDirectory(dir=DISK) as folder:
         control = company(
@@ -125,10 +126,16 @@ def show(control: Control, runs: int) -> None:
         table.add_row(
             "pydantic-ai alone", str(concurrent), f"{least.cpu_ms:.1f}", f"{least.runs_per_s:.0f}", "1"
         )
+        beside = peer("pydantic-ai alone", least.cpu_ms)
+        key = "run_cpu_ms" if concurrent > 1 else ""
+        name = f"CPU per run, {concurrent} at once"
+        note("runner", name, most.cpu_ms, "ms", key=key, beside=beside)
+        rate = peer("pydantic-ai alone", least.runs_per_s)
+        note("runner", f"runs/s, {concurrent} at once", most.runs_per_s, "1/s", beside=rate)
         ratio = f"{most.cpu_ms / least.cpu_ms:.1f}"
         table.add_row("fleetbook", str(concurrent), f"{most.cpu_ms:.1f}", f"{most.runs_per_s:.0f}", ratio)
     Console().print(table)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

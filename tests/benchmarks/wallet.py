@@ -25,6 +25,7 @@ from runner.control.store import Store
 from runner.control.tables import holds, wallets
 from tests import postgres
 from tests.benchmarks import _proxy as _litellm
+from tests.benchmarks._figures import limit, note
 from tests.wallet_crowd import Crowd, Seen, prepare, run
 
 PROCESSES = 16
@@ -104,6 +105,12 @@ def _measure(name: str, workspace: Workspace) -> None:
 def _print(name: str, seen: Seen, spent: int, leaked: int, took_s: float) -> None:
     times = sorted(seen.hold_ms)
     middle, slowest = times[len(times) // 2], times[-1]
+    note("wallet", f"{name}: overshoot of the cap", max(seen.overshoot, 0) / CAP, "share")
+    note("wallet", f"{name}: cap used", spent / CAP, "share", beside=limit("the cap", 1.0))
+    note("wallet", f"{name}: holds leaked", leaked, "holds")
+    note("wallet", f"{name}: a hold, median of {PROCESSES} processes", middle, "ms")
+    each = len(times) / took_s
+    note("wallet", f"{name}: holds and settlements a second", each, "1/s", key=f"holds_per_s_{name.lower()}")
     print(
         f"{name:<18} overshoot {max(seen.overshoot, 0) / CAP:7.2%}  cap used {spent / CAP:7.2%}  "
         f"holds leaked {leaked}  {middle:.2f} ms per hold (slowest {slowest:.0f})  "
@@ -129,6 +136,7 @@ def _check_then_charge() -> None:
             charges.append((running[worker], dice.randint(WORST // 100, WORST)))
         overshoots.append(spent + sum(cost for _, cost in charges) - CAP)
     mean, most = sum(overshoots) / len(overshoots), max(overshoots)
+    note("wallet", "check, then charge (model of the peer): overshoot of the cap, mean", mean / CAP, "share")
     print(
         f"{'check, then charge':<18} overshoot {mean / CAP:7.2%} on average, {most / CAP:.2%} at most, of 200"
     )

@@ -31,6 +31,7 @@ from app.build import PROJECT, Generation, build
 from app.standing import up_to_date
 from ingest.log.writer import utc_now
 from ingest.workspace import Workspace
+from tests.benchmarks._figures import note, peer
 from tests.benchmarks._fleet_log import declare, lake_bytes, write_days
 
 ASKED = 5
@@ -118,12 +119,25 @@ def _measure(root: Path, events: int, per_day: int, memory: str) -> None:
     _row(table, f"one more day of {came:,}", more, came)
     again = time.perf_counter()
     assert up_to_date(workspace, PROJECT, utc_now()) is not None
+    _note(full, more, held, came)
     table.add_row("nothing new", f"{time.perf_counter() - again:.2f}", "", "", "", "")
     console.print(table)
     size = sum(path.stat().st_size for path in more.made.path.rglob("*") if path.is_file())
     console.print(f"{size / (held + came):.0f} bytes an event in the generation")
+    note("warehouse", "bytes of a generation per event", size / (held + came), "bytes", key="mart_bytes")
     _slowest(console, first)
     _reference(console, workspace, more.made)
+
+
+def _note(full: Spent, more: Spent, held: int, came: int) -> None:
+    cpu_us = full.cpu_s / held * 1e6
+    note("warehouse", f"full build of {held:,} events", full.cpu_s, "CPU s")
+    note("warehouse", "CPU of a full build per event", cpu_us, "µs", key="build_full_cpu_us")
+    beside = peer("a full build", full.cpu_s)
+    note("warehouse", f"build of one more day of {came:,}", more.cpu_s, "CPU s", beside=beside)
+    steps_us = full.steps_s / held * 1e6
+    note("warehouse", "models and tests alone per event", steps_us, "µs", key="build_steps_us")
+    note("warehouse", "memory of the largest process", full.peak_mb, "MB")
 
 
 def _build(workspace: Workspace, *, is_full: bool) -> Spent:
@@ -168,6 +182,8 @@ def _reference(console: Console, workspace: Workspace, made: Generation) -> None
     with duckdb.connect(str(made.path / "warehouse.duckdb"), read_only=True) as connection:
         marts_s = _median_s(lambda: connection.execute(_FROM_MARTS).fetchall())
         log_s = _median_s(lambda: connection.execute(log).fetchall())
+    from_log = peer("DuckDB on the log's files", 1000 * log_s)
+    note("warehouse", "reference question from the tables", 1000 * marts_s, "ms", beside=from_log)
     console.print(
         f"Reference question: {1000 * marts_s:.1f} ms from the marts, {1000 * log_s:.0f} ms from Parquet, "
         f"ratio {log_s / marts_s:.0f}"

@@ -15,6 +15,7 @@ from app.desk import Person
 from app.errors import PRODUCT_ERRORS
 from app.labels import clock, md_escape, words
 from app.live import querying
+from app.tracing import request_span
 from app.views._parts import behind, entrance, printed
 from app.views._parts.page import Page, put
 from app.warehouse import Scope, Warehouse
@@ -80,7 +81,8 @@ def run() -> None:
         put(page)
         behind.begin()
         printed.begin()
-        here.run()
+        with request_span(here.url_path or START):
+            here.run()
         printed.button(page, f"page_{here.url_path or START}", here.title)
         behind.show_opened(page)
     except PRODUCT_ERRORS as error:

@@ -2,8 +2,8 @@
 
 ``FLEETBOOK_LOG_FORMAT=json`` asks for the second, ``FLEETBOOK_LOG_LEVEL`` for more or less of both. A JSON
 line (on standard error) has ``time``, ``level``, ``logger``, ``message`` and what is known of :data:`FIELDS`.
-Texts of runs are never in it: of an error that is not the product's own only its type and the places are told,
-because its words may quote what it failed on; what is left passes the masker.
+Texts of runs are never in it: of an error that is not the product's own only its type and the places are
+told, because its words may quote what it failed on; what is left passes the masker.
 """
 
 from __future__ import annotations

@@ -109,15 +109,18 @@ def soak(folder: Path, *, seconds: float, kill_seconds: float, pause_s: float = 
 
 
 def _kill_in_turn(up: Up, seconds: float, kill_seconds: float, duties: list[Future[None]]) -> None:
-    """Kill one component after the other until the time is over. Raises what ended a duty early."""
+    """Kill one component after the other until the time is over and each was killed once.
+
+    Raises what ended a duty early.
+    """
     until = time.monotonic() + seconds
-    for role in itertools.cycle(ROLES):
+    for number, role in enumerate(itertools.cycle(ROLES)):
         due = time.monotonic() + kill_seconds
         while time.monotonic() < due:
             for duty in duties:
                 if duty.done():
                     duty.result()
-            if time.monotonic() > until:
+            if time.monotonic() > until and number >= len(ROLES):
                 return
             time.sleep(0.5)
         # A build works for some seconds of each minute: it is waited for.

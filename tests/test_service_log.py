@@ -128,7 +128,6 @@ def test_traces_go_where_the_environment_says_when_it_asks_and_our_receiver_take
     assert [span["name"] for span in spans] == ["fleetbook.run"]
     assert run_id in json.dumps(spans)
     assert "Ada" not in json.dumps(spans)
-    command(workspace, repository, "build")
     warehouse = Warehouse.current(workspace)
     assert warehouse is not None
     assert warehouse.fetch("select run_id from main.fct_runs", {})["run_id"].to_list() == [run_id]

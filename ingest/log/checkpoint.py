@@ -28,6 +28,7 @@ from ingest.workspace import Workspace
 
 KEY_VARIABLE = "FLEETBOOK_NOTARY_KEY"
 VKEY_FILE = "notary.vkey"
+RETIRED_FILE = "retired.vkeys"
 SUFFIX = ".checkpoint"
 HEADS_FILE = "open.heads"  # the newest note with heads of open writers
 _SIZE_DIGITS = 12  # so that a listing of the folder is in order
@@ -77,6 +78,18 @@ def known_verifier(workspace: Workspace) -> Verifier | None:
     if vkey_file.exists():
         return Verifier.parse(vkey_file.read_text(encoding="utf-8"))
     return None
+
+
+def known_verifiers(workspace: Workspace) -> list[Verifier]:
+    """The notary's public key, and those it had before: the lines of ``checkpoints/retired.vkeys``.
+
+    Whoever could add a line there gains nothing: what its key signed must still fit the manifest.
+    Raises NotaryError for a line that is no key.
+    """
+    known = known_verifier(workspace)
+    retired = workspace.checkpoint_dir / RETIRED_FILE
+    lines = retired.read_text(encoding="utf-8").split() if known and retired.exists() else []
+    return [*([known] if known else []), *map(Verifier.parse, lines)]
 
 
 def last_signed(key_file: Path, verifier: Verifier) -> Checkpoint | None:

@@ -13,7 +13,7 @@ from ingest.log.checkpoint import (
     checkpoint_files,
     is_key_in_workspace,
     key_path,
-    known_verifier,
+    known_verifiers,
     last_signed,
     memory_path,
 )
@@ -21,7 +21,7 @@ from ingest.log.findings import Finding
 from ingest.log.heads import heads_of, remembered_heads
 from ingest.log.manifest import Head
 from ingest.log.merkle import prefix_roots
-from ingest.log.note import Checkpoint, Verifier
+from ingest.log.note import Checkpoint, Verifier, opened_by
 from ingest.log.sink_tsa import TOKEN_SUFFIX, read_token
 from ingest.workspace import Workspace
 
@@ -50,11 +50,12 @@ class Signed:
 def read_checkpoints(workspace: Workspace, against: Sequence[Path], vkey: str | None) -> Signed:
     """Read every checkpoint there is: in the workspace, in the notary's memory, and the files ``against``.
 
-    Raises NotaryError when ``vkey`` is no key or a file of ``against`` cannot be read: it was not checked.
+    ``vkey`` are one or more keys with a space between: then no other counts.
+    Raises NotaryError when one is no key or a file of ``against`` cannot be read: it was not checked.
     """
     signed = Signed()
-    verifier = Verifier.parse(vkey) if vkey else known_verifier(workspace)
-    if verifier is None:
+    verifiers = [Verifier.parse(one) for one in vkey.split()] if vkey else known_verifiers(workspace)
+    if not verifiers:
         if against:
             raise NotaryError(
                 f"Not verified: there is no notary key in {workspace.checkpoint_dir} to read the named "
@@ -63,10 +64,10 @@ def read_checkpoints(workspace: Workspace, against: Sequence[Path], vkey: str | 
         return signed
     signed.has_key = True
     own = [path for path in (workspace.checkpoint_dir / HEADS_FILE,) if path.exists()]
-    signed.local = dict(_opened([*checkpoint_files(workspace), *own], verifier, signed))
-    signed.outside = dict(_opened(against, verifier, signed))
-    signed.remembered = _remembered(workspace, verifier)
-    signed.heads += remembered_heads(key_path(workspace), verifier)
+    signed.local = dict(_opened([*checkpoint_files(workspace), *own], verifiers, signed))
+    signed.outside = dict(_opened(against, verifiers, signed))
+    signed.remembered = _remembered(workspace, verifiers[0])
+    signed.heads += remembered_heads(key_path(workspace), verifiers[0])
     return signed
 
 
@@ -109,13 +110,15 @@ def _stamped(token: Path, signed: Signed) -> str | None:
     return note
 
 
-def _opened(files: Sequence[Path], verifier: Verifier, signed: Signed) -> Iterator[tuple[str, Checkpoint]]:
+def _opened(
+    files: Sequence[Path], verifiers: Sequence[Verifier], signed: Signed
+) -> Iterator[tuple[str, Checkpoint]]:
     for file in files:
         note = _stamped(file, signed) if file.suffix == TOKEN_SUFFIX else _note_in(file)
         if note is None:
             continue
         try:
-            text = verifier.open(note)
+            text = opened_by(verifiers, note)
             yield str(file), Checkpoint.parse(text)
             signed.heads += heads_of(text)
         except NotaryError as error:

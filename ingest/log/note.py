@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -92,6 +94,18 @@ class Verifier:
         except InvalidSignature:
             return False
         return True
+
+
+def opened_by(verifiers: Sequence[Verifier], note: str) -> str:
+    """The text of a ``note`` that one of the keys signed. Raises NotaryError if none did."""
+    first, *others = verifiers
+    try:
+        return first.open(note)
+    except NotaryError:
+        for one in others:
+            with suppress(NotaryError):
+                return one.open(note)
+        raise
 
 
 _NOTE_ADVICE = "Take the checkpoint from where it was sent to, unchanged, and the key from the notary."

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def listening(what: str, host: str, port: int, command: str) -> Iterator[socket.socket]:
-    """A socket bound before anything is written, so that a taken port leaves no trace.
+    """A socket bound before anything is written, so that a taken port leaves no trace; and what is said.
 
     ``what`` is what listens, ``command`` how it is started, both for the sentence. Raises ServeError.
     """
     from app.errors import ServeError
+    from app.service_log import set_up
 
+    set_up()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

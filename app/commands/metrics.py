@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
 
+_log = logging.getLogger("fleetbook.metrics")
 DEFAULT_PORT = 9464  # the port that OpenTelemetry gives to Prometheus exporters
 
 
@@ -21,21 +23,16 @@ def serve_metrics(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = DEFAULT_PORT,
 ) -> None:
     """Answer /metrics (Prometheus) and /health (200, or 503 with what is broken) until Ctrl-C."""
-    import logging
-
     import uvicorn
 
     from app.commands.listening import listening, serve_until_signal
-    from app.service_log import set_up
     from app.upkeep.endpoints import application
     from ingest.workspace import Workspace, home
 
-    set_up()
-    log = logging.getLogger("fleetbook.metrics")
     workspace = Workspace.open(home())
     with listening("Metrics", host, port, "serve-metrics") as listener:
         config = uvicorn.Config(
             application(workspace), access_log=False, log_config=None, server_header=False
         )
-        log.info("Metrics: http://%s:%d/metrics, and /health  (Ctrl-C stops it)", host, port)
-        serve_until_signal(uvicorn.Server(config), listener, log, "Metrics stopped.")
+        _log.info("Metrics: http://%s:%d/metrics, and /health  (Ctrl-C stops it)", host, port)
+        serve_until_signal(uvicorn.Server(config), listener, _log, "Metrics stopped.")

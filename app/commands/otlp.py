@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from ingest.errors import WriterError
     from ingest.receivers.tokens import Token
 
+_log = logging.getLogger("fleetbook.receiver")
 # The port that OpenTelemetry gives to OTLP over HTTP: senders use it unless told otherwise.
 DEFAULT_PORT = 4318
 # Sealing takes memory: at full speed 490 MiB with files of 64 MiB, 390 with 16, 310 with 8.
@@ -41,20 +43,15 @@ def serve_otlp(
     tls_key: Annotated[Path | None, typer.Option(help="Private key of the certificate (PEM).")] = None,
 ) -> None:
     """Take in spans and log records of outside agents (OTLP/HTTP) until Ctrl-C. 200 means: on the disk."""
-    import logging
-
     import uvicorn
 
     from app.commands.listening import listening, serve_until_signal
-    from app.service_log import set_up
     from ingest.log.writer import LogWriter
     from ingest.receivers.limits import Limits
     from ingest.receivers.memory import collect_rarely, keep_memory_flat
     from ingest.receivers.otlp import Receiver
     from ingest.workspace import Workspace, home
 
-    set_up()
-    log = logging.getLogger("fleetbook.receiver")
     workspace = Workspace.open(home())
     keep_memory_flat()
     failures: list[WriterError] = []
@@ -84,14 +81,14 @@ def serve_otlp(
         )
         server = uvicorn.Server(config)
         scheme = "https" if tls_cert else "http"
-        log.info("Receiver: %s://%s:%d  (/v1/traces, /v1/logs; Ctrl-C stops it)", scheme, host, port)
+        _log.info("Receiver: %s://%s:%d  (/v1/traces, /v1/logs; Ctrl-C stops it)", scheme, host, port)
         if scheme == "http" and host not in ("127.0.0.1", "::1", "localhost"):
-            log.warning(
+            _log.warning(
                 "Tokens travel unencrypted: give --tls-cert and --tls-key, or put a TLS proxy in front."
             )
         collect_rarely()
         serve_until_signal(
-            server, listener, log, "Receiver stopped. What it answered with 200 is in the log."
+            server, listener, _log, "Receiver stopped. What it answered with 200 is in the log."
         )
         if failures:
             raise failures[0]

@@ -37,8 +37,8 @@ from rich.table import Table
 from app.views._parts.frame import NAVIGATION
 from ingest.workspace import Workspace
 from runner.control.registry import Registry
-from tests.benchmarks._fleet_log import Cast, Member, write_days
 from tests.benchmarks._figures import note, peer
+from tests.benchmarks._fleet_log import Cast, Member, write_days
 from tests.benchmarks._painted import browser, change_ms, filter_ms, load_ms
 from tests.benchmarks._sessions import crowd
 

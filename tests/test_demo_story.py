@@ -33,11 +33,13 @@ from app.review.rules import shipped_text
 from ingest.contract import validate
 from runner.control.registry import Registry
 from runner.control.registry_file import parse_registry
+from runner.control.slot_history import PastSlot
 
 NOW = dt.datetime(2026, 11, 22, 18, tzinfo=dt.UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 FLOOR, TARGET = 0.5, 0.9  # success: below the floor is to be retired, above the target may be promoted
 Events = list[dict[str, Any]]
+BESIDE_A_RUN = ("outcome_recorded", "intervention_recorded", "schedule_fired")
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Told:
     calls: Events = field(default_factory=list)
     event_count: int = 0
     texts: list[dt.datetime] = field(default_factory=list)
+    slots: list[PastSlot] = field(default_factory=list)
 
     def of(self, agent_id: str) -> list[dict[str, Any]]:
         return [run for run in self.runs if run["agent_id"] == agent_id]
@@ -71,6 +74,7 @@ def told() -> Told:
     for day in plan.days:
         for played in days.day(day):
             found.event_count += len(played.happenings)
+            found.slots += [played.slot] if played.slot else []
             found.texts += [happening.at for happening in played.happenings if happening.text]
             runs: dict[str, Events] = defaultdict(list)
             for happening in played.happenings:
@@ -99,7 +103,7 @@ def count(told: Told, events: Events) -> None:
     outcomes = by_type["outcome_recorded"]
     verdicts = [event["is_good"] for event in outcomes if event["outcome_kind"] == "user_confirmation"]
     is_completed = verdicts[-1] if verdicts else bool(ends) and ends[0]["end_state"] == "completed"
-    counted = [e for e in events if e["event_type"] not in ("outcome_recorded", "intervention_recorded")]
+    counted = [e for e in events if e["event_type"] not in BESIDE_A_RUN]
     moments = [event["occurred_at"] for event in events]
     wall = counted[-1]["occurred_at"] - counted[0]["occurred_at"]
     told.runs.append(
@@ -467,6 +471,19 @@ def test_delegated_runs_belong_to_a_parent(told: Told) -> None:
     assert {run["trigger_kind"] for run in children} == {"delegate"}
 
 
+def test_each_slot_of_a_schedule_asked_for_one_run_or_was_missed(told: Told) -> None:
+    reports = [slot for slot in told.slots if slot.schedule_id == "weekly-report"]
+    mondays = [day for day in told.plan.days if day.weekday() == 0]
+    assert len(reports) == 6 * len(mondays)  # every 20 minutes of two hours
+    assert {slot.slot_at.astimezone(BERLIN).hour for slot in reports} == {6, 7}
+    fired = [slot.run_id for slot in told.slots if slot.run_id is not None]
+    assert sorted(fired) == sorted(run["run_id"] for run in told.runs if run["trigger_kind"] == "schedule"
+        and run["agent_id"] in {slot.agent_id for slot in told.slots})  # fmt: skip
+    missed = len(told.slots) - len(fired)
+    assert 0.002 < missed / len(told.slots) < 0.02
+    assert all(slot.decided_at - slot.slot_at < dt.timedelta(hours=2) for slot in told.slots)
+
+
 def test_texts_are_kept_for_the_last_two_weeks_only(told: Told) -> None:
     assert told.texts
     assert min(told.texts) >= NOW - dt.timedelta(days=14)
@@ -509,7 +526,7 @@ def test_what_the_company_records_beside_its_runs_is_whole_and_in_order(told: To
     assert (told.plan.start <= moments[0], moments[-1] < told.plan.end) == (True, True)
     month_end = told.plan.month_start
     drilled = {
-        one.event["agent_id"]
+        str(one.event["agent_id"])
         for one in found
         if one.event["event_type"] == "stop_drill" and month_end - dt.timedelta(days=90) <= one.at < month_end
     }

@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 from app.demo import state
 from app.demo.history import RECORDED_VIA
@@ -27,6 +28,8 @@ from app.desk import Desk
 from app.warehouse import Warehouse
 from ingest.reader import event_ids
 from ingest.workspace import Workspace
+from runner.control.plane import Control
+from runner.control.tables import schedule_slots
 from tests.tau2_files import document, good, write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,6 +144,17 @@ def test_the_wallets_say_the_same_live_and_in_the_warehouse(
     """
     assert len(live) == 10
     assert {row[0]: row[1:] for row in rows(warehouse, query)} == live
+
+
+def test_the_schedules_say_the_same_live_and_in_the_warehouse(
+    made: Workspace, warehouse: duckdb.DuckDBPyConnection
+) -> None:
+    told = rows(warehouse, "select schedule_id, slot_at, run_id from fct_schedule_fires")
+    with Control(made, process_name="tests") as control, control.store.read() as connection:
+        query = sa.select(schedule_slots.c.schedule_id, schedule_slots.c.slot_at, schedule_slots.c.run_id)
+        kept = [tuple(row) for row in connection.execute(query)]
+    assert len(kept) == len(told) > 100
+    assert set(kept) == set(told)
 
 
 def test_versions_of_the_history_and_of_today_are_numbered_in_one_line(

@@ -7,10 +7,12 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from app.demo import habits
 from app.demo.cast import Cast, Player, Version
+from app.demo.clockwork import Clockwork, past_slot, told
 from app.demo.habits import Habit
 from app.demo.play import Play, Played, Request
 from app.demo.record import Charge, Envelope, Record
@@ -43,6 +45,7 @@ class Days:
         self._cast = cast
         self._wallet = wallet
         self._spent = 0
+        self._clockwork = Clockwork(plan, registry)
         self._play = Play(plan, cast, plan.end - dt.timedelta(days=KEEPS_TEXTS_DAYS))
         self._scale = plan.runs / expected_runs(plan)
 
@@ -57,6 +60,9 @@ class Days:
     def _agent_day(self, player: Player, day: dt.date) -> Iterator[Played]:
         habit = player.habit
         dice = self._plan.dice(habit.agent_id, day.isoformat())
+        if self._clockwork.runs(habit.agent_id):
+            yield from self._clock_day(player, day, dice)
+            return
         mean = habit.runs * busyness(habit.rhythm, day) * _growth(habit, self._plan, day) * self._scale
         moments = sorted(self._moment(habit, day, dice) for _ in range(_poisson(mean, dice)))
         conversations: dict[str, str] = {}
@@ -75,6 +81,31 @@ class Days:
             played = self._one(player, version, request, dice)
             if self._is_over(played):
                 yield played
+
+    def _clock_day(self, player: Player, day: dt.date, dice: random.Random) -> Iterator[Played]:
+        """The slots of an agent's schedules: each asked for a run, or passed without one."""
+        agent_id = player.habit.agent_id
+        for number, due in enumerate(self._clockwork.due(agent_id, day, dice)):
+            version = player.version_at(due.slot_at)
+            if version is None:
+                continue
+            if due.asked_at is None:
+                slot = past_slot(due, agent_id, None)
+                missed = told(slot, player.team_id, due.run_as)
+                if missed.at < self._plan.end:
+                    yield Played(happenings=[missed], charges=[], ended_at=missed.at, slot=slot)
+                continue
+            request = Request(
+                run_id=derived_event_id(due.asked_at, "demo-run", agent_id, day.isoformat(), str(number)),
+                at=due.asked_at,
+                actor_id=due.run_as,
+                trigger_kind="schedule",
+            )
+            played = self._one(player, version, request, dice)
+            if due.asked_at < self._plan.end and self._is_over(played):
+                slot = past_slot(due, agent_id, request.run_id)
+                fired = told(slot, player.team_id, due.run_as)
+                yield replace(played, happenings=[fired, *played.happenings], slot=slot)
 
     def _one(self, player: Player, version: Version, request: Request, dice: random.Random) -> Played:
         played = self._play.run(player, version, request, dice)

@@ -18,6 +18,7 @@ from ingest.log.writer import LogWriter
 from ingest.payloads import Payload, make_payload
 from ingest.reader import event_ids
 from ingest.workspace import Workspace
+from runner.control.slot_history import PastSlot
 
 RECORDED_VIA = "demo"
 BATCH_EVENTS = 8_000  # one fdatasync per batch; the log takes about 40,000 of these events a second
@@ -30,6 +31,7 @@ class Told:
     runs: int
     events: int
     spent: dict[str, int]
+    slots: list[PastSlot]
 
 
 Progress = Callable[[int, int, int], None]
@@ -47,6 +49,7 @@ def tell(
     known = event_ids(workspace, recorded_via=RECORDED_VIA)
     spent: dict[str, int] = defaultdict(int)
     runs = events = 0
+    slots: list[PastSlot] = []
     pending: list[Happening] = list(assured)
     with LogWriter(workspace, recorded_via=RECORDED_VIA, is_demo=True, process_name="demo history") as writer:
         batch = _Batch(writer, known)
@@ -56,6 +59,7 @@ def tell(
                 pending += played.happenings
                 charges += played.charges
                 runs += 1 + played.delegated
+                slots += [played.slot] if played.slot else []
             for agent_id, nano_usd in of_last_month(charges, plan).items():
                 spent[agent_id] += nano_usd
             pending.sort(key=_moment)
@@ -66,7 +70,7 @@ def tell(
             progress(number, len(plan.days), events)
         batch.add(pending)
         batch.write()
-    return Told(runs=runs, events=events + len(pending), spent=dict(spent))
+    return Told(runs=runs, events=events + len(pending), spent=dict(spent), slots=slots)
 
 
 def _moment(happening: Happening) -> dt.datetime:

@@ -28,6 +28,7 @@ from runner.control.plane import Control
 from runner.control.purses import nano
 from runner.control.registry import Registry
 from runner.control.registry_file import load_registry, parse_registry
+from runner.control.slot_history import record_past_slots
 
 # Minutes that one success saves, as the demo company declares them, by template.
 MINUTES = {
@@ -125,6 +126,7 @@ def tell_history(workspace: Workspace, made: State, progress: Progress) -> State
     with Control(workspace, process_name="fleetbook demo") as control:
         for wallet_id, nano_usd in spent.items():
             control.record_imported_spend(wallet_id, made.plan.month_start, nano_usd)
+        record_past_slots(control, told.slots)
         control.relay.flush()
     return state.save(workspace, replace(made, is_history_done=True, spent=spent))
 

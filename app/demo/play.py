@@ -15,6 +15,7 @@ from app.demo.story import Plan
 from app.demo.turns import Turns
 from app.demo.weather import Weather
 from ingest.contract import derived_event_id
+from runner.control.slot_history import PastSlot
 
 Fate: TypeAlias = Literal["clean", "failed", "intervened", "cancelled", "lost"]
 FATES: tuple[Fate, ...] = ("failed", "intervened", "cancelled", "lost")
@@ -41,12 +42,16 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """A finished run of the history: its events in order, its charges, and the runs it delegated."""
+    """A finished run of the history: its events in order, its charges, and the runs it delegated.
+
+    ``slot`` is that of a schedule, which asked for the run or passed without one.
+    """
 
     happenings: list[Happening]
     charges: list[Charge]
     ended_at: dt.datetime
     delegated: int = 0
+    slot: PastSlot | None = None
 
 
 class Play:

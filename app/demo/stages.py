@@ -136,6 +136,7 @@ def _registry_at(plan: Plan, today: Registry, moment: dt.datetime, budgets: tupl
         update={
             "agents": agents,
             "grants": tuple(grant for grant in today.grants if grant.agent is None or grant.agent in agents),
+            "schedules": {name: one for name, one in today.schedules.items() if one.agent in agents},
             "budgets": tuple(budget for budget in budgets if _has_owner(budget, today, agents)),
         }
     )

@@ -20,6 +20,7 @@ from app import identity
 from app.desk import Approval, Desk
 from app.live import reach, searching
 from app.questions import scope as scoping
+from app.questions.scope import Scope
 from app.review.quarters import Quarter
 from app.views.agent import TABS
 from app.workbench.extracts import fill
@@ -430,7 +431,11 @@ def test_who_may_not_take_rows_out_has_no_page_data_and_no_sql(workspace: Worksp
     assert any("may not take rows out" in one.value.replace("\\", "") for one in app.markdown)
 
 
-def test_no_extract_holds_a_text_of_the_payload_store(workspace: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", ["platform_lead", "auditor"])
+def test_no_extract_holds_a_text_of_the_payload_store(
+    role: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Nor could a grant to read texts bring one there: it opens the page of a run, and no table."""
     texts_kept = {
         text
         for file in workspace.payload_dir.rglob("*.parquet")
@@ -441,8 +446,8 @@ def test_no_extract_holds_a_text_of_the_payload_store(workspace: Workspace, tmp_
     place = identity.premises()
     warehouse = place.warehouse()
     assert warehouse is not None
-    lead = warehouse.for_person(identity.scope_of(identity.person(place.desk, LEAD)))
-    descriptor = fill(tmp_path, lead, is_demo=True)
+    scope = Scope(person_id="nora-quist", role_id=role, team_ids=None, own_only=False)
+    descriptor = fill(tmp_path, warehouse.for_person(scope), is_demo=True)
     with duckdb.connect(f"/dev/fd/{descriptor}", read_only=True) as extract:
         columns = extract.execute(
             "select table_name, column_name from duckdb_columns() "

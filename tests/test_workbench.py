@@ -15,9 +15,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from app.desk import AccessRefused, Desk
+from app.desk import AccessRefused, Desk, Person
 from app.errors import QueryRefused, QueryStopped
 from app.export.manifest import differences
+from app.identity import scope_of
 from app.live.querying import Queries, may_query
 from app.questions import scope as scoping
 from app.questions.marts import MARTS
@@ -33,6 +34,7 @@ from ingest.errors import IngestError
 from ingest.reader import rows_where
 from ingest.workspace import Workspace
 from tests.runner_company import company
+from tests.test_access_matrix import ROLES
 from tests.warehouse_world import JON, LEAD, NOBODY, SALES, SUPPORT, World, world
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -365,6 +367,52 @@ def test_an_extract_holds_rows_of_its_person_only(
     scope: Scope, team: str, built: World, tmp_path: Path
 ) -> None:
     assert foreign(built, scope, {team}, tmp_path) == []
+
+
+# Every role as declared: how far it reaches, and whether it may ask in SQL. An auditor may, of all teams.
+REACH = {
+    "platform_lead": ("all", True),
+    "team_manager": ("team", True),
+    "agent_user": ("own", False),
+    "analyst": ("all", True),
+    "auditor": ("all", True),
+    "compliance_officer": ("all", True),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_extract_of_each_role_holds_what_its_scope_lets_through_and_no_more(
+    role: str, built: World, tmp_path: Path
+) -> None:
+    reach, _ = REACH[role]  # a role added later has to be added here
+    scope = scope_of(Person(person_id="jon", name="Jon", team_id="support", role_id=role, scope=reach))
+    if reach != "all":
+        assert foreign(built, scope, {"support"}, tmp_path) == []
+    descriptor = fill(tmp_path, built.warehouse.for_person(scope), is_demo=False)
+    with duckdb.connect(f"/dev/fd/{descriptor}", read_only=True) as extract:
+        found = {mart: extract.execute(f"select count(*) from {mart}").fetchall()[0][0] for mart in MARTS}
+        actors = {one for (one,) in extract.execute("select distinct actor_id from fct_runs").fetchall()}
+    os.close(descriptor)
+    everybody = built.warehouse.for_person(LEAD)
+    whole = {mart: everybody.row_count(mart, is_demo=False) for mart in MARTS}
+    assert (found == whole) is (reach == "all")
+    assert (actors == {"jon"}) is (reach == "own")
+
+
+def test_who_may_ask_in_sql_is_said_for_every_role(workspace: Workspace) -> None:
+    lacking = (
+        "  analyst:",
+        "  auditor: {scope: all, may: [view_metrics, export_data]}\n"
+        "  compliance_officer: {scope: all, may: [view_metrics, read_payload, export_data, sign_report]}\n"
+        "  analyst:",
+    )
+    ids = {role: f"a-{role.replace('_', '-')}" for role in ROLES}
+    people = "".join(f"  {ids[role]}: {{name: A, team: support, role: {role}}}\n" for role in ROLES)
+    with company(workspace, lacking, ("  li-chen:", f"{people}  li-chen:")) as control:
+        desk = Desk(control)
+        assert {role: may_query(desk, ids[role]) for role in ROLES} == {
+            role: may for role, (_, may) in REACH.items()
+        }
 
 
 @pytest.mark.parametrize(

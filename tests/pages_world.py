@@ -25,6 +25,7 @@ from ingest.payloads import Payload, make_payload
 from ingest.workspace import Workspace
 from runner.control.plane import Control
 from runner.control.registry_extras import Schedule
+from runner.control.registry_file import load_registry
 from runner.control.schedule_changes import add_schedule
 from runner.control.schedules import fire_due
 
@@ -35,10 +36,13 @@ MANAGERS = {
     "sales": "marco-bellini",
     "marketing": "lena-hofer",
 }
-PEOPLE = (LEAD, *MANAGERS.values(), OFFICER, ANALYST)
+# The demo company has no auditor: this one is declared beside it.
+AUDITOR, USER = "nora-quist", "jon-vass"
+PEOPLE = (LEAD, *MANAGERS.values(), OFFICER, ANALYST, AUDITOR)
 TODAY_VIEWS = ("home", "approvals")
 FLEET_VIEWS = ("fleet", "agents", "agent", "runs", "run", "schedules")
-VIEWS = (*TODAY_VIEWS, *FLEET_VIEWS, "teams", "spend", "review", "access", "health", "log_export", "data")
+ASSURANCE_VIEWS = ("compliance", "review", "access", "health", "log_export")
+VIEWS = (*TODAY_VIEWS, *FLEET_VIEWS, "teams", "spend", *ASSURANCE_VIEWS, "data")
 
 HOSTILE = (
     "<script>document.title='owned'</script><img src=http://evil.test/i.png onerror=alert(1)>"
@@ -66,6 +70,7 @@ def demo() -> Workspace:
     # In a thread of its own: beside a browser under test this one has an event loop already.
     with ThreadPoolExecutor(1) as threads:
         threads.submit(making.play_live, workspace, made, _quiet).result()
+    _declare_auditor(workspace)
     _tell_hostile(workspace)
     _miss_schedules(workspace)
     build(workspace)
@@ -76,6 +81,21 @@ def copy(folder: Path) -> Workspace:
     """A copy of the demo workspace for a test that decides or changes something."""
     shutil.copytree(demo().root, folder, symlinks=True)
     return Workspace.open(folder)
+
+
+def _declare_auditor(workspace: Workspace) -> None:
+    """A role and a person more in the registry."""
+    text = workspace.registry_file.read_text(encoding="utf-8")
+    for before, more in (
+        ("  compliance_officer: {", "  auditor: {scope: all, may: [view_metrics, export_data]}"),
+        ("  theo-keller: {", f"  {AUDITOR}: {{name: Nora Quist, team: platform, role: auditor}}"),
+    ):
+        assert before in text
+        text = text.replace(before, f"{more}\n{before}")
+    workspace.registry_file.write_text(text, encoding="utf-8")
+    with Control(workspace, process_name="page tests") as control:
+        control.apply(load_registry(workspace.registry_file))
+        control.relay.flush()
 
 
 def _miss_schedules(workspace: Workspace) -> None:

@@ -21,7 +21,7 @@ from tests import pages_world
 from tests.pages_world import LEAD, MANAGERS
 from tests.test_pages_views import elements, opened, parameters_of
 
-VIEWS = (*dict.fromkeys((*pages_world.VIEWS, "compliance")),)
+VIEWS = pages_world.VIEWS
 TABS = ("Money", "Oversight")  # of an agent, beside the one it opens with
 # Pages whose answer is a table or a sentence, without a tile or a chart of their own.
 WITHOUT_NUMBERS = {"agents", "runs", "access", "log_export", "compliance", "data"}

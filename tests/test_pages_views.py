@@ -29,7 +29,8 @@ from runner.control import access, content_grants, core
 from runner.control.access import Ruling
 from runner.control.content_grants import Reading
 from tests import pages_world
-from tests.pages_world import HOSTILE_AGENT, HOSTILE_RUN, LEAD, MANAGERS, PEOPLE, VIEWS
+from tests.pages_world import HOSTILE_AGENT, HOSTILE_RUN, LEAD, MANAGERS, PEOPLE, USER, VIEWS
+from tests.test_access_matrix import ROLES
 from tests.test_workbench import logged
 
 # Elements whose text the browser never reads as Markdown: test_browser_pages.py watches them.
@@ -127,9 +128,18 @@ def test_the_page_opens_with_real_rows(view: str, person_id: str, workspace: Wor
     assert sum(len(element.value) for element in rows) > 0
 
 
+def test_every_view_is_opened_as_every_role(workspace: Workspace) -> None:
+    """A view or a role added later has to be added to the world of these tests."""
+    assert {path.stem for path in (ENTRY.parent / "views").glob("[!_]*.py")} == set(VIEWS)
+    place = identity.premises()
+    roles = {one.person_id: one.role_id for one in place.desk.people()}
+    assert {roles[one] for one in (*PEOPLE, USER)} == set(place.desk.control.registry().roles)
+    assert set(ROLES) == set(place.desk.control.registry().roles)
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_person_who_sees_own_runs_only_gets_pages_without_an_error(view: str, workspace: Workspace) -> None:
-    person_id = "jon-vass"
+    person_id = USER
     parameters = parameters_of(view, workspace, person_id)
     app = opened(view, person_id, **parameters)
     assert not app.exception

@@ -200,7 +200,10 @@ class Desk:
         )
 
     def shown(self, approval_id: str, person_id: str) -> None:
-        """Record that the request was on the person's screen: one event per person and request."""
+        """Record that the request was on the person's screen: one event per person and request.
+
+        Raises AccessRefused for who may not see the request.
+        """
         self._control.shown(approval_id, person_id)
 
     def decide(

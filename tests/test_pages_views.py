@@ -527,7 +527,7 @@ def test_without_the_scope_clause_a_view_shows_foreign_rows(
     assert strangers(told, "finance", workspace) != []
 
 
-@pytest.mark.parametrize("view", ["approvals", "run", "teams"])
+@pytest.mark.parametrize("view", ["approvals", "run", "teams", "schedules"])
 def test_without_the_access_rule_a_live_view_shows_foreign_rows(
     view: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,9 +165,10 @@ def make_pack(desk: Desk, person_id: str, month: dt.date) -> Pack:
 def sign(desk: Desk, person_id: str, month: dt.date, statement: str) -> Signature:
     """Sign the pack of the month, as the second person where somebody else has signed it.
 
-    Raises what :func:`app.checks.follow.sign_pack` raises.
+    Raises AccessRefused, and what :func:`app.checks.follow.sign_pack` raises.
     """
     control = desk.control
+    control.require(control.registry(), person_id, "sign_report", WHOLE_COMPANY)
     pack, _ = _pack(desk, month)
     with control.store.read() as connection:
         given = signatures.of_month(connection, month_text(month))

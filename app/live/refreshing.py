@@ -16,6 +16,7 @@ from app.review.rules import rules_of
 from app.review.verdict import Verdict
 from app.warehouse import Scoped
 from runner.control import lifecycle, refreshes
+from runner.control.owners import require_owner_or
 from runner.control.refreshes import Refresh
 from runner.control.trials import ArmName
 
@@ -80,6 +81,7 @@ def judge(
 
     Raises as :func:`app.review.judging.judge`.
     """
+    require_owner_or(desk.control, desk.control.registry(), person_id, "apply_registry", agent_id)
     rules, _ = rules_of(desk.control.workspace)
     # A verdict is about the agent, not about what its judge may list.
     whole = scoped.warehouse.for_person(EVERYTHING)

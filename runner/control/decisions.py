@@ -56,6 +56,10 @@ class _Bound(NamedTuple):
 
 def shown(control: Core, approval_id: str, person_id: str) -> None:
     """See :meth:`runner.control.plane.Control.shown`."""
+    with control.store.read() as connection:
+        asked = find_request(connection, approval_id)
+    target = Target(agent_id=asked.agent_id, team_id=asked.team_id, person_id=asked.requested_by)
+    control.require(control.registry(), person_id, "view_metrics", target, run_id=asked.run_id)
     with control.store.write(recorded_via="app") as tx:
         request = find_request(tx.sql, approval_id)
         if request.status == "waiting":

@@ -60,7 +60,10 @@ class Control(Core):
     # Decisions
 
     def shown(self, approval_id: str, person_id: str) -> None:
-        """Record that a request was on a person's screen; once per person. Raises NotFound."""
+        """Record that a request was on a person's screen; once per person.
+
+        Raises NotFound, AccessRefused for who may not see the request.
+        """
         decisions.shown(self, approval_id, person_id)
 
     def decide(

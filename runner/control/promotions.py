@@ -8,6 +8,7 @@ import yaml
 from ruamel.yaml.comments import CommentedMap
 
 from runner.control import reviews
+from runner.control.access import WHOLE_COMPANY
 from runner.control.amend import amend, part
 from runner.control.divergence import diverged_fields
 from runner.control.registry import MadeFrom, Registry, Template, TemplateDefaults
@@ -41,6 +42,8 @@ def publish(control: Control, agent_id: str, review_period: str, person_id: str)
     A second promotion of the agent is the template's next version. It takes apply_registry.
     Raises ReviewRefused unless the period's decision on the agent is a promotion that is done; AccessRefused.
     """
+    registry = control.registry()
+    control.require(registry, person_id, "apply_registry", WHOLE_COMPANY)
     with control.store.read() as connection:
         decided = reviews.find(connection, agent_id, review_period)
     if decided is None or decided.review_decision != "promote" or decided.status != "done":
@@ -50,7 +53,6 @@ def publish(control: Control, agent_id: str, review_period: str, person_id: str)
             f"`fleetbook review decide {agent_id} --decision promote` comes first, with a second person's "
             "confirmation where the agent is of high risk.",
         )
-    registry = control.registry()
     agent = registry.agents[agent_id]
     version = control.agent_states()[agent_id].agent_version
     before = registry.templates.get(agent_id)

@@ -127,7 +127,7 @@ def chromium(need_tool: Callable[..., str]) -> str:
     path = need_tool("chromium", "chromium-browser", "google-chrome")
     from playwright.sync_api import expect
 
-    expect.set_options()
+    expect.set_options(timeout=90_000)
     return path
 
 

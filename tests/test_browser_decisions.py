@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from app.desk import Desk
 from app.live import money, reviewing, rota
 from ingest.workspace import Workspace
+from runner.control.plane import Control
 from tests.pages_world import LEAD, MANAGERS
 from tests.test_browser_pages import open_page, outside, photograph, settled, site, workspace
 from tests.test_pages_flows import quarter
@@ -40,6 +41,36 @@ def test_a_raise_asked_for_appears_in_another_browser_and_is_approved_there(
     (decided,) = money.raises_seen(Desk.open(workspace), LEAD)
     assert (decided.status, decided.decided_by) == ("approved", LEAD)
     other.close()
+
+
+def test_an_approval_decided_in_one_browser_leaves_the_queue_of_another(
+    page: Page, site: str, workspace: Workspace, outside: list[str]
+) -> None:
+    open_page(page, site, "approvals", LEAD)
+    expect(page.get_by_text("1 request waits")).to_be_visible()
+    browser = page.context.browser
+    assert browser is not None
+    other = browser.new_page()
+    open_page(other, site, "approvals", MANAGERS["support"])
+    other.get_by_role("button", name="Approve this call").click()
+    expect(other.get_by_text("says so in the log")).to_be_visible()
+    # The first browser is not touched: it looks again by itself.
+    expect(page.get_by_text("Nothing waits for a decision.")).to_be_visible()
+    photograph(page, "decided-elsewhere")
+    other.close()
+
+
+def test_a_run_asked_for_elsewhere_appears_among_the_runs_in_flight(
+    page: Page, site: str, workspace: Workspace, outside: list[str]
+) -> None:
+    open_page(page, site, "teams", LEAD)
+    with Control(workspace, process_name="browser tests") as control:
+        before = len(Desk(control).live_runs(LEAD))
+        run_id = control.request_run("refund-agent", "Refund order W-2211", MANAGERS["support"])
+        assert len(Desk(control).live_runs(LEAD)) == before + 1
+    # Its amounts are live: the page asks again by itself and is not drawn anew as a whole.
+    expect(page.get_by_text(f"{before + 1} run{'s' if before else ''} in flight")).to_be_visible()
+    assert run_id
 
 
 def test_a_review_is_decided_with_a_reason(

@@ -13,6 +13,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection
 
 
+OPEN_SECONDS = 120  # a busy machine takes more than the library's ten seconds
+
+
 @dataclass
 class Session:
     """One connection; ``pages`` maps a page's path to the hash by which the server knows its script.
@@ -59,6 +62,7 @@ async def opened(port: int, query: str) -> Session:
         f"ws://127.0.0.1:{port}/_stcore/stream",
         subprotocols=[websockets.Subprotocol("streamlit")],
         max_size=None,
+        open_timeout=OPEN_SECONDS,
         origin=websockets.Origin(f"http://127.0.0.1:{port}"),
     )
     session = Session(link=link, pages={})

@@ -132,9 +132,12 @@ def _measure(root: Path, events: int, per_day: int, memory: str) -> None:
 def _note(full: Spent, more: Spent, held: int, came: int) -> None:
     cpu_us = full.cpu_s / held * 1e6
     note("warehouse", f"full build of {held:,} events", full.cpu_s, "CPU s")
+    note("warehouse", "events of the full build", held, "events", key="build_full_events")
+    note("warehouse", "events of one more day", came, "events", key="build_more_events")
     note("warehouse", "CPU of a full build per event", cpu_us, "µs", key="build_full_cpu_us")
     beside = peer("a full build", full.cpu_s)
-    note("warehouse", f"build of one more day of {came:,}", more.cpu_s, "CPU s", beside=beside)
+    day = f"build of one more day of {came:,}"
+    note("warehouse", day, more.cpu_s, "CPU s", key="build_more_cpu_s", beside=beside)
     steps_us = full.steps_s / held * 1e6
     note("warehouse", "models and tests alone per event", steps_us, "µs", key="build_steps_us")
     note("warehouse", "memory of the largest process", full.peak_mb, "MB")

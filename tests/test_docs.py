@@ -16,7 +16,7 @@ from app.cli import app
 from ingest.contract import copies
 
 ROOT = Path(__file__).resolve().parent.parent
-LAUNCHER_WORDS = {"test", "lint", "bench"}
+LAUNCHER_WORDS = {"test", "lint", "bench", "soak"}
 DECISION_HEADINGS = ["## Context", "## Options", "## Decision", "## Price"]
 
 # Written in pieces so that this file does not contain them.

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import importlib
-import inspect
 import os
 import platform
 import sys
 import time
 from pathlib import Path
+
+from tests.benchmarks._figures import started as started_with
 
 FOLDER = Path(__file__).parent
 
@@ -57,13 +58,7 @@ def main(words: list[str]) -> int:
         print(f"\n== {name}: {known[name]}")
         started = time.perf_counter()
         benchmark = importlib.import_module(f"tests.benchmarks.{name}").main
-        if inspect.signature(benchmark).parameters:
-            benchmark(options)
-        elif options:
-            print(f"{name} takes no options: {' '.join(options)}.", file=sys.stderr)
-            return 2
-        else:
-            benchmark()
+        started_with(benchmark, options)
         print(f"== {name} took {time.perf_counter() - started:.1f} s")
     return 0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -58,6 +59,16 @@ def keeping() -> Iterator[list[Figure]]:
         yield kept
     finally:
         _KEPT.reset(token)
+
+
+def started(benchmark: Callable[..., None], options: Sequence[str]) -> None:
+    """Call a benchmark's ``main`` with ``options``, which not every one takes. Ends the command for some."""
+    if inspect.signature(benchmark).parameters:
+        benchmark(options)
+    elif options:
+        raise SystemExit(f"It takes no options: {' '.join(options)}.")
+    else:
+        benchmark()
 
 
 def peer(name: str, value: float) -> Beside:

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from tests.benchmarks._figures import Figure, keeping
+from tests.benchmarks._figures import Figure, keeping, started
 from tests.benchmarks._profiles import HotPath, profiles
 from tests.benchmarks._written import write
 
@@ -129,7 +129,7 @@ def _run(report: Report, name: str, options: list[str]) -> None:
     module = importlib.import_module(f"tests.benchmarks.{name}")
     with keeping() as kept:
         try:
-            module.main(options)
+            started(module.main, options)
         except SystemExit as end:
             report.left_out[name] = str(end.code)
     report.figures += kept

@@ -22,8 +22,8 @@ def _head(report: Mapping[str, object]) -> Iterator[str]:
     yield (
         "Calculated by `./fleetbook bench scale --to=tests/benchmarks/scale.md` from "
         "[the measured costs](../../docs/benchmarks.md). No fleet of these sizes was run: everything beyond "
-        "the sizes of that report is extrapolated on a straight line. Prices and habits are assumptions at the "
-        "top of [`scale.py`](scale.py): change them there and run it again."
+        "the sizes of that report is extrapolated on a straight line. Prices and habits are assumptions at "
+        "the top of [`scale.py`](scale.py): change them there and run it again."
     )
     yield (
         f"Costs measured {report['measured_at']} on {machine['cores']} cores ({machine['processor']}), "
@@ -80,7 +80,7 @@ def _ends(cost: Measured) -> Iterator[str]:
 
 def _inputs(cost: Measured) -> str:
     measured = [
-        (field.name, [number(value) if value is not None else "not measured", "measured"])
+        (field.name, ["", "not measured"] if value is None else [number(value), "measured"])
         for field in dataclasses.fields(cost)
         for value in (getattr(cost, field.name),)
     ]

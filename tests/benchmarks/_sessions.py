@@ -12,7 +12,6 @@ from streamlit.proto.Delta_pb2 import Delta
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection
 
-
 OPEN_SECONDS = 120  # a busy machine takes more than the library's ten seconds
 
 

@@ -24,6 +24,7 @@ TABS = {
     "History": agent_past.history,
     "Refresh": review_refreshes.of_agent,
 }
+QUESTION = "Is this agent worth keeping as it is?"
 STATUS_COLOURS = {"live": "green", "watch": "orange", "suspended": "red", "retired": "gray"}
 
 
@@ -31,16 +32,18 @@ def render() -> None:
     """Draw the page."""
     page = current()
     agent_id = st.query_params.get("agent") or st.session_state.get("agent_shown")
+    if page.warehouse is None:
+        heading("Agent", QUESTION)
     catalogue = page.ask("agents")
     agents = {str(row["agent_id"]): row for row in catalogue.to_dicts()}
     if agent_id not in agents:
-        heading("Agent", "Is this agent worth keeping as it is?")
+        heading("Agent", QUESTION)
         found = f"There is no agent {agent_id!r} within your scope. " if agent_id else ""
         nothing(f"{found}Open one from the Agents page.")
     st.session_state["agent_shown"] = agent_id
     st.query_params["agent"] = str(agent_id)
     agent = agents[str(agent_id)]
-    heading(md_escape(agent["agent_name"] or agent_id), "Is this agent worth keeping as it is?")
+    heading(md_escape(agent["agent_name"] or agent_id), QUESTION)
     _card(page, agent)
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:

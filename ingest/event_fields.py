@@ -298,6 +298,15 @@ COLUMNS: tuple[Field, ...] = (
     _int("billed_cost_nano_usd", "Cost as the provider states it, in nano-USD, rounded half even; negative for a credit."),
     _text("invoice_id", "Number of the invoice; null where the export gives none."),
     _int("rejected_row_count", "Lines of the export that could not be read; its days then prove nothing."),
+    # restatements
+    _text("restatement_id", "One pricing of past calls at other list prices."),
+    _text("charge_date", "Day of the charges in the company's time zone, for example 2026-10-31; of a restatement the first day it covers."),
+    _int("call_count", "Model calls of the day, team, agent and model."),
+    _int("compared_call_count", "Those of them whose cost is known both as recorded and restated."),
+    _int("newly_priced_call_count", "Those of them without a recorded list cost that have a price now."),
+    _int("recorded_cost_nano_usd", "Recorded list cost of the compared calls, in nano-USD; null when there are none."),
+    _int("restated_cost_nano_usd", "Restated list cost of the compared calls, in nano-USD; null when there are none."),
+    _int("newly_priced_cost_nano_usd", "Restated list cost of the newly priced calls, in nano-USD; null when there are none."),
     # log
     _text("process_name", "What the writing process is: command name and host, without personal data."),
     _text("recovered_writer_id", "Dead writer whose chain was recovered."),

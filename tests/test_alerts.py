@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.synchronize import Barrier
 
 import pytest
 from typer.testing import CliRunner
@@ -38,7 +42,11 @@ def readings(now: dt.datetime, **alert: object) -> dict[str, Reading]:
     made = Registry.model_validate(
         {
             "company": {"name": "Test", "time_zone": "Europe/Berlin"},
-            "roles": {}, "people": {}, "teams": {},
+            "roles": {}, "people": {},
+            "teams": {
+                team: {"name": team, "manager": "ada", "cost_center": "1"}
+                for team in ("support", "sales", "office")
+            },
             "alerts": [{"id": "a", "no_data": "wait", "least": 1, **alert}],
         }
     )  # fmt: skip
@@ -89,12 +97,41 @@ def test_a_change_is_against_the_mean_of_its_own_history() -> None:
     assert (young.verdict, young.observed) == ("no_data", None)
 
 
-def test_a_forecast_is_of_the_wallets_and_says_nothing_without_a_cap() -> None:
-    (one,) = readings(NOW, metric="cost_usd", forecast_above="1").values()
-    assert one.verdict in ("true", "false", "no_data")
-    assert one.sentence.startswith("The fleet: ")
-    early = readings(dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC), metric="cost_usd", forecast_above="1")
-    assert early["fleet"].verdict == "no_data"
+# 229 of the 720 hours of November (Berlin) had passed on the 10th at 12:00 UTC.
+@pytest.mark.parametrize(
+    ("team", "observed"),
+    [
+        (None, 1.12 / 12 * 720 / 229),  # 29.3 %: support 0.72 of 10 USD and sales 0.40 of 2 USD
+        ("support", 0.72 / 10 * 720 / 229),  # 22.6 %
+        ("sales", 0.40 / 2 * 720 / 229),  # 62.9 %
+    ],
+)
+def test_a_forecast_is_the_spend_so_far_at_the_same_speed_to_the_end_of_the_month(
+    team: str | None, observed: float
+) -> None:
+    over, under = str(round(observed + 0.001, 4)), str(round(observed - 0.001, 4))
+    for bound, verdict in ((over, "false"), (under, "true")):
+        (one,) = readings(NOW, metric="cost_usd", forecast_above=bound, team=team).values()
+        assert one.verdict == verdict
+        assert float(one.observed or 0) == pytest.approx(observed, abs=1e-6)
+    assert f"{observed:.0%} of the budget" in one.sentence
+
+
+def test_a_forecast_begins_when_three_days_of_the_month_are_over() -> None:
+    third = dt.datetime(2026, 11, 3, 23, tzinfo=dt.UTC)
+    (one,) = readings(third, metric="cost_usd", forecast_above="0.9").values()
+    assert one.verdict == "true"
+    assert float(one.observed or 0) == pytest.approx(1.12 * 10 / 12)  # a tenth of the month
+    (one,) = readings(third - dt.timedelta(seconds=1), metric="cost_usd", forecast_above="0.9").values()
+    assert (one.verdict, one.observed) == ("no_data", None)
+    assert "the month is under 3 days old" in one.sentence
+
+
+def test_a_forecast_without_a_cap_is_no_data() -> None:
+    (one,) = readings(NOW, metric="cost_usd", forecast_above="0.1", team="office").values()
+    assert (one.verdict, one.observed) == ("no_data", None)
+    assert "no month wallet with a cap" in one.sentence
+    assert not one.finding().is_raising
 
 
 def test_a_metric_that_does_not_exist_is_told_as_such() -> None:
@@ -204,6 +241,49 @@ def test_a_builder_that_died_after_raising_leaves_the_notice_to_be_sent_once(
         send_due(later)
         send_due(later)
     assert notices_of(workspace) == 1
+
+
+def test_two_builders_at_the_same_moment_raise_and_tell_each_alert_once(
+    workspace: Workspace, clock: Clock
+) -> None:
+    """Both find ten alerts true, one more at a time, and send what is due."""
+    company(workspace, clock=clock).close()
+    found = [
+        Finding(**{**one.__dict__, "alert": one.alert.model_copy(update={"id": f"a{number}"})})
+        for number in range(10)
+        for one in [finding()]
+    ]
+    together = multiprocessing.get_context("fork").Barrier(2)
+    builders = [_forked(lambda: _build_beside(workspace, found, together)) for _ in range(2)]
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in builders] == [0, 0]
+    with Control(workspace) as control, control.store.read() as connection:
+        still_open = {one.alert_id for one in listed(connection, only_open=True)}
+    assert still_open == {f"a{number}" for number in range(1, 10)}
+    assert notices_of(workspace) == 10
+    assert len(sealed_events(workspace, "alert_raised")) == 10
+    assert len(sealed_events(workspace, "alert_resolved")) == 1
+
+
+def _build_beside(workspace: Workspace, found: list[Finding], together: Barrier) -> None:
+    with Control(workspace) as control:
+        for number in range(len(found)):
+            together.wait(60)
+            follow(control, found[: number + 1])
+            send_due(control)
+        together.wait(60)
+        follow(control, found[1:])  # the first is declared no more
+
+
+def _forked(work: Callable[[], None]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        work()
+        os._exit(0)
+    finally:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def test_an_alert_that_is_declared_no_more_ends(workspace: Workspace, clock: Clock) -> None:

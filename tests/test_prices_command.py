@@ -11,14 +11,16 @@ import duckdb
 import polars as pl
 from typer.testing import CliRunner
 
+from app.build import build
 from app.cli import app
 from app.reprice import by_model, restated
 from ingest.workspace import Workspace
 from runner.control.price_sheet import price_sheet
 from runner.control.registry_extras import Price
+from runner.errors import AccessRefused
 from tests.conftest import ROOT
 from tests.runner_company import registry, registry_text
-from tests.warehouse_world import world
+from tests.warehouse_world import NOW, world, write_world
 
 PAGE = (ROOT / "docs" / "analysts.md").read_text(encoding="utf-8")
 
@@ -94,6 +96,50 @@ def test_the_commands_say_it(workspace: Workspace) -> None:
     refused = CliRunner().invoke(app, [*at, "reprice", "--from", "yesterday"])
     assert refused.exit_code == 2
     assert "is no day" in refused.output
+
+
+PRICED = """\
+company: {name: Test, time_zone: Europe/Berlin}
+roles: {lead: {scope: all, may: [change_budget]}, user: {scope: own, may: [run_agent]}}
+teams: {office: {name: Office, manager: ada, cost_center: "1"}}
+people: {ada: {name: Ada, team: office, role: lead}, jon: {name: Jon, team: office, role: user}}
+prices:
+  - {model: "openai:gpt-4.1", input_usd_per_mtok: "200", output_usd_per_mtok: "0", version: new}
+"""
+
+
+def test_a_recorded_restatement_is_a_table_beside_the_recorded_cost(workspace: Workspace) -> None:
+    """Each call of the world has 1,000 input tokens: 0.20 USD at 200 USD a million. Recorded: its cents."""
+    write_world(workspace)
+    workspace.registry_file.write_text(PRICED, encoding="utf-8")
+    build(workspace, now=NOW)
+    at = ["--workspace", str(workspace.root)]
+    run = CliRunner().invoke
+    assert run(app, [*at, "registry", "apply"]).exit_code == 0
+    again = [*at, "reprice", "--from", "2026-11-01", "--real", "--record", "--reason", "The list was wrong."]
+    assert run(app, again).exit_code == 2
+    refused = run(app, [*again, "--as", "jon"])
+    assert isinstance(refused.exception, AccessRefused)
+    assert run(app, [*again, "--as", "ada"]).exit_code == 0
+    made = build(workspace, now=NOW)
+    with duckdb.connect(str(made.path / "warehouse.duckdb"), read_only=True) as asked:
+        days = asked.execute(
+            "select charge_date, team_id, agent_id, calls, compared_calls, recorded_cost_usd, "
+            "restated_cost_usd, difference_usd, newly_priced_calls, newly_priced_cost_usd, unpriced_calls "
+            "from rpt_restated_days order by all"
+        ).fetchall()
+        spent = asked.execute("select sum(list_cost_usd) from fct_charges where not is_demo").fetchall()
+    cent = Decimal("0.01")
+    assert days == [
+        # helper, which sales pay; quote was held in October, which is not restated
+        (dt.date(2026, 11, 1), "sales", "refunds", 1, 1, 40 * cent, 20 * cent, -20 * cent, 0, None, 0),
+        # clean 10 + 5, approved 20
+        (dt.date(2026, 11, 2), "support", "refunds", 3, 3, 35 * cent, 60 * cent, 25 * cent, 0, None, 0),
+        # rejected 30, failed 5 and a call that had no price
+        (dt.date(2026, 11, 3), "support", "refunds", 3, 2, 35 * cent, 40 * cent, 5 * cent, 1, 20 * cent, 0),
+        (dt.date(2026, 11, 5), "support", "refunds", 1, 1, 2 * cent, 20 * cent, 18 * cent, 0, None, 0),
+    ]
+    assert spent == [(Decimal("2.12"),)]  # what was recorded stays
 
 
 def test_the_restated_cost_is_asked_beside_the_recorded_one(tmp_path: Path) -> None:

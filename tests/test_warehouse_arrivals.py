@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,7 +31,7 @@ def told_by_the_world(folder: Path) -> list[dict[str, Value]]:
     return [event for event in events if not str(event["event_type"]).startswith("writer_")]
 
 
-def deliver(workspace: Workspace, events: list[dict[str, Value]]) -> None:
+def deliver(workspace: Workspace, events: list[dict[str, Value]], recorded_at: dt.datetime = NOW) -> None:
     """Write ``events`` in their order, each by the way in that it first came by."""
     with ExitStack() as stack:
         writers: dict[tuple[str, bool], LogWriter] = {}
@@ -38,7 +39,11 @@ def deliver(workspace: Workspace, events: list[dict[str, Value]]) -> None:
             way = (str(event["recorded_via"]), bool(event["is_demo"]))
             if way not in writers:
                 opened = LogWriter(
-                    workspace, recorded_via=way[0], process_name="test", is_demo=way[1], clock=lambda: NOW
+                    workspace,
+                    recorded_via=way[0],
+                    process_name="test",
+                    is_demo=way[1],
+                    clock=lambda: recorded_at,
                 )
                 writers[way] = stack.enter_context(opened)
             placed = ("writer_id", "seq", "recorded_at", "recorded_via", "is_demo")

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import random
 
 import pytest
+from typer.testing import CliRunner
 
 from app.build import Generation, build
 from app.building.make import WORK_FILE
-from ingest.contract import Value
+from app.cli import app
+from ingest.contract import Value, new_event_id
 from ingest.log.compact import compact
 from ingest.log.writer import LogWriter
+from ingest.payloads import make_payload
 from ingest.workspace import Workspace
 from tests.same_tables import tables_that_differ
 from tests.test_warehouse_arrivals import deliver, told_by_the_world
 from tests.warehouse_world import NOW, REGISTRY, Scribe, world
 
+LONG_AGO = NOW - dt.timedelta(days=400)
+OLD = ("--older-than-days", str((dt.datetime.now(dt.UTC) - NOW).days + 300))
+"""Between long ago and the rest, whatever day it is."""
+WHY = ("--reason", "it was asked for", "--as", "helena")
+KEPT_BY_HELENA = REGISTRY.replace(
+    "roles: {}\nteams: {}\npeople: {}\n",
+    "roles: {officer: {scope: all, may: [sign_report]}}\n"
+    "teams: {office: {name: Office, manager: helena, cost_center: '1'}}\n"
+    "people: {helena: {name: Helena, team: office, role: officer}}\n",
+)
 OF_THE_BUILD = {"build_info"}
 """Its number and its moment."""
 
@@ -28,8 +42,30 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Value]]:
 
 @pytest.fixture
 def company(workspace: Workspace) -> Workspace:
-    workspace.registry_file.write_text(REGISTRY, encoding="utf-8")
+    workspace.registry_file.write_text(KEPT_BY_HELENA, encoding="utf-8")
     return workspace
+
+
+def done(workspace: Workspace, *words: str) -> str:
+    """What the command line says when it does it."""
+    result = CliRunner().invoke(app, ["--workspace", str(workspace.root), *words])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def writers_of(events: list[dict[str, Value]]) -> int:
+    """Each writer tells of itself twice: opened and closed."""
+    return len({(event["recorded_via"], event["is_demo"]) for event in events})
+
+
+def tell_a_text(workspace: Workspace, run_id: str) -> None:
+    """Write a message of the run with its text."""
+    at = dt.datetime(2026, 11, 4, 9, tzinfo=dt.UTC)
+    made = make_payload(f"a word to {run_id}", kind="message", occurred_at=at, run_id=run_id)
+    said: dict[str, Value] = {"event_type": "message_recorded", "occurred_at": at, "message_role": "user"}
+    with LogWriter(workspace, recorded_via="runner", process_name="test", clock=lambda: NOW) as log:
+        about: dict[str, Value] = {"event_id": new_event_id(at), "run_id": run_id, "agent_id": "refunds"}
+        log.append([{**about, **said, **made.columns}], [made.payload])
 
 
 def same_as_anew(workspace: Workspace, made: Generation) -> Generation:
@@ -40,31 +76,42 @@ def same_as_anew(workspace: Workspace, made: Generation) -> Generation:
     return anew
 
 
-@pytest.mark.parametrize("seed", [20261123])
-def test_whatever_arrives_gives_the_same_tables_as_the_whole_log(
-    seed: int, company: Workspace, events: list[dict[str, Value]]
+@pytest.mark.parametrize(("seed", "is_pruned"), [(20261123, True), (7, False), (41, False)])
+def test_whatever_arrives_and_goes_gives_the_same_tables_as_the_whole_log(
+    seed: int, is_pruned: bool, company: Workspace, events: list[dict[str, Value]]
 ) -> None:
+    """Shuffled, a quarter twice, over several builds; erased between them, once pruned as well."""
     chance = random.Random(seed)
     arrivals = [*events, *chance.sample(events, len(events) // 4)]  # a quarter comes twice
     chance.shuffle(arrivals)  # ends before their starts, children before their parents
-    cuts = sorted(chance.sample(range(5, len(arrivals) - 5), 3))
+    cuts = sorted(chance.sample(range(5, len(arrivals) - 5), 4))
+    old, *parts = [arrivals[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(arrivals)], strict=True)]
+    deliver(company, old, LONG_AGO)
+    deliver(company, parts[0])
     build(company, now=NOW)
-    for begin, end in zip([0, *cuts], [*cuts, len(arrivals)], strict=True):
-        deliver(company, arrivals[begin:end])
-        made = build(company, now=NOW)
-        assert not made.is_full
-    compact(company, patience_s=0)
+    if is_pruned:
+        told_events = f"{len(old) + 2 * writers_of(old):,} events"
+        assert told_events in done(company, "log", "prune", *WHY, *OLD, "--delete")
+        deliver(company, parts[1])
+        assert build(company, now=NOW).is_full  # what is gone takes its rows with it
+    else:
+        deliver(company, parts[1])
+    runs = chance.sample(["clean", "failed", "quote"], 2)
+    for run_id in runs:
+        tell_a_text(company, run_id)
+    deliver(company, parts[2])
+    assert "Erased and recorded: 1 text" in done(company, "log", "erase", *WHY, "--run", runs[0])
     with LogWriter(company, recorded_via="app", process_name="test", clock=lambda: NOW) as log:
         told = Scribe(log)
-        told.tell("payload_erased", "11-09 09:00:00", run_id="clean", row_count=1, reason="asked for")
         waiting: dict[str, Value] = {"run_id": "waiting", "agent_id": "refunds"}
         told.tell("run_ended", "11-06 10:00:00", end_state="expired_waiting", **waiting)
         bad: dict[str, Value] = {"outcome_kind": "task_reward", "is_good": False}  # corrects what was seen
         told.tell("outcome_recorded", "11-09 09:00:00", run_id="clean", **bad)
-        made = build(company, now=NOW)  # of an open writer
-        assert not made.is_full
+        assert not build(company, now=NOW).is_full  # of an open writer
         held: dict[str, Value] = {"wallet_id": "team:support:month", "swept_nano_usd": 5}
         told.tell("hold_swept", "11-09 09:00:00", run_id="failed", turn_index=1, attempt=1, **held)
+    deliver(company, parts[3])
+    compact(company, patience_s=0)
     made = build(company, now=NOW)
     assert not made.is_full
     same_as_anew(company, made)
@@ -75,7 +122,7 @@ def test_other_settings_and_lost_state_make_all_anew(company: Workspace) -> None
     assert not build(company, now=NOW).is_full
     (company.build_dir / "kept" / WORK_FILE).unlink()
     assert build(company, now=NOW).is_full
-    company.registry_file.write_text(REGISTRY.replace("Europe/Berlin", "Asia/Tokyo"), encoding="utf-8")
+    company.registry_file.write_text(KEPT_BY_HELENA.replace("Europe/Berlin", "Asia/Tokyo"), encoding="utf-8")
     assert build(company, now=NOW).is_full
     assert not build(company, now=NOW).is_full
 

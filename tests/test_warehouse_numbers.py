@@ -46,7 +46,8 @@ def tile(scoped: Scoped, measure: str, *, is_demo: bool = False, **filters: str)
         # quote, clean, approved, rejected, failed, cancelled, lost, imported; helper is inside quote
         ("runs", (8, 8, 8)),
         ("success_rate", (3, 8, 0.375)),  # quote, clean, approved
-        ("hands_off_rate", (2, 8, 0.25)),  # quote, clean
+        ("hands_off_rate", (2, 7, 0.285714)),  # quote, clean; nobody knows who was asked in imported
+        ("approved_runs", (1, 8, 1)),
         ("intervened_share", (1, 8, 0.125)),  # rejected
         ("failed_share", (3, 8, 0.375)),  # failed, lost, imported
         ("cancelled_share", (1, 8, 0.125)),
@@ -58,19 +59,35 @@ def tile(scoped: Scoped, measure: str, *, is_demo: bool = False, **filters: str)
         # 1.5 s (three times), 3.5 s, 4 s and the imported 60 s; the wait of an hour is not in it
         ("machine_p50_ms", (2500, 6, 2500)),
         ("machine_p95_ms", (46000, 6, 46000)),  # 4,000 + 0.75 × 56,000
+        ("machine_p99_ms", (57200, 6, 57200)),  # 4,000 + 0.95 × 56,000
+        # 7, 10, 20, 60 (imported), 300, 2,400 and 4,320 s; nobody knows when the lost one ended
+        ("end_to_end_p50_ms", (60000, 7, 60000)),
+        ("end_to_end_p95_ms", (3744000, 7, 3744000)),  # 2,400 + 0.70 × 1,920
+        ("end_to_end_p99_ms", (4204800, 7, 4204800)),  # 2,400 + 0.94 × 1,920
         ("tool_error_rate", (1, 3, 0.333333)),
         ("runs_with_tool_error_share", (1, 8, 0.125)),
         ("approval_rate", (1, 2, 0.5)),
+        ("changed_approval_share", (0, 2, 0)),
         ("decide_p50_s", (900.5, 2, 900.5)),  # 30 min and 1 s
+        ("decide_p90_s", (1620.1, 2, 1620.1)),  # 1 + 0.9 × 1,799
         ("decided_under_2s_share", (1, 2, 0.5)),
+        ("hitl_configured_rate", (0, 0, None)),  # no version has a consequential tool
+        ("hitl_used_rate", (0, 0, None)),  # of no call it is recorded whether it needs an approval
+        ("hitl_obeyed_rate", (0, 0, None)),
+        ("log_completeness", (20, 21, 0.952381)),  # clean declares its 11 events, failed one more than its 9
         ("refusals", (1, 1, 1)),
         ("budget_utilisation", (1.12, 12, 0.093333)),  # (0.72 + 0.40) of (10 + 2)
     ],
 )
 def test_each_metric_is_the_number_worked_out_by_hand(
-    lead: Scoped, measure: str, expected: tuple[float, ...]
+    lead: Scoped, measure: str, expected: tuple[float | None, ...]
 ) -> None:
     assert tile(lead, measure) == expected
+
+
+def test_every_metric_is_worked_out_here(built: World) -> None:
+    (told,) = (mark for mark in test_each_metric_is_the_number_worked_out_by_hand.pytestmark)  # type: ignore[attr-defined]
+    assert {measure for measure, _ in told.args[1]} == set(built.warehouse.metrics())
 
 
 def test_the_figures_of_one_agent_count_its_delegated_run_at_its_own_cost(lead: Scoped) -> None:
@@ -160,11 +177,34 @@ def test_a_series_adds_up_to_its_tiles(lead: Scoped) -> None:
     assert by_agent["cost_usd"].sum() == Decimal("2.10")
 
 
-def test_the_report_by_day_rolls_up_to_the_same_numbers(lead: Scoped) -> None:
-    days = lead.table("rpt_agent_days", is_demo=False).filter(~pl.col("is_delegated"))
-    assert days["runs"].sum() == 8
-    assert days["successes"].sum() == 3
-    assert days["total_cost_usd"].sum() == Decimal("2.10")
+ROLLED_UP = {
+    "runs": ("runs", "runs"),
+    "success_rate": ("successes", "runs"),
+    "hands_off_rate": ("hands_off_runs", "runs_with_known_approvals"),
+    "intervened_share": ("intervened", "runs"),
+    "failed_share": ("failed", "runs"),
+    "cancelled_share": ("cancelled", "runs"),
+    "approved_runs": ("approved_runs", "runs"),
+    "interventions": ("interventions", "runs"),
+    "cost_per_run": ("exact_total_cost_usd", "runs_total_cost_exact"),
+    "cost_per_success": ("total_cost_usd", "successes"),
+    "runs_with_tool_error_share": ("runs_with_tool_error", "runs_with_known_tool_errors"),
+    "tool_error_rate": ("tool_errors", "tool_calls_executed"),
+    "approval_rate": ("approvals_yes", "decisions"),
+}
+"""Metric, and the two columns of the roll-ups that make it."""
+
+
+@pytest.mark.parametrize("period", ["days", "weeks", "months"])
+def test_the_roll_ups_by_day_week_and_month_give_the_same_numbers(lead: Scoped, period: str) -> None:
+    rows = lead.table(f"rpt_agent_{period}", is_demo=False)
+    for measure, (above, below) in ROLLED_UP.items():
+        # calls and decisions of delegated runs are nobody else's
+        counted = (
+            rows if measure in ("tool_error_rate", "approval_rate") else rows.filter(~pl.col("is_delegated"))
+        )
+        made = tuple(round(float(counted[name].sum()), 6) for name in (above, below))
+        assert made == tile(lead, measure)[:2], measure
 
 
 def test_the_rows_behind_a_tile_give_its_number(built: World, lead: Scoped) -> None:

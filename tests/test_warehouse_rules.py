@@ -36,6 +36,22 @@ MUTANTS = (
     ("int_tool_calls_paired", "'refused', 'denied') then false", "'refused', 'denied') then true"),
     # a showing after the decision counts
     ("int_approvals_decided", "approval_events.occurred_at <= decided.occurred_at", "true"),
+    # what was stopped with its run lapsed by itself
+    ("int_approvals_decided", "when expired.is_withdrawn then 'withdrawn'", ""),
+    # a run of which only a turn is left has no day
+    ("int_runs_timed", "requested_at, seen_at)", "requested_at)"),
+    # a rejected call counts as approved
+    ("fct_tool_calls", "decision in ('approved', 'approved_changed')", "decision is not null"),
+    # every tool needs a rule
+    ("dim_agent_versions", "where tool_effect = 'consequential'", ""),
+    # an older restatement stays in force
+    ("rpt_restated_days", "order by restatements.occurred_at desc", "order by restatements.occurred_at asc"),
+    # an incident that somebody looks after has ended
+    (
+        "fct_alert_incidents",
+        "when acknowledged.alert_incident_id is not null then 'acknowledged'",
+        "when acknowledged.alert_incident_id is not null then 'ended'",
+    ),
     # delegated runs are paid by the team of their agent
     ("int_runs_found", "coalesce(roots.team_id, found.team_id)", "found.team_id"),
     # events of other runs are counted too

@@ -152,7 +152,7 @@ def _support(scribe: Scribe) -> None:
     clean.call(0, "11-02 09:00:05", "11-02 09:00:06", "succeeded")
     clean.call(1, "11-02 09:00:06", "11-02 09:00:07", "succeeded")
     clean.turn(1, "11-02 09:00:07", "11-02 09:00:09", 5)
-    clean.end("11-02 09:00:10", "completed")
+    clean.end("11-02 09:00:10", "completed", declared_event_count=11)
 
     approved = scribe.run("approved", "support", "refunds", "kim", "11-02 10:00:00")
     approved.tell("run_started", "11-02 10:00:00")
@@ -176,7 +176,7 @@ def _support(scribe: Scribe) -> None:
     failed.turn(0, "11-03 11:00:01", "11-03 11:00:03", 5)
     failed.call(0, "11-03 11:00:03", "11-03 11:00:04", "failed", "timeout")
     failed.turn(1, "11-03 11:00:04", "11-03 11:00:06", None)
-    failed.end("11-03 11:00:07", "failed", error_type="timeout")
+    failed.end("11-03 11:00:07", "failed", error_type="timeout", declared_event_count=10)  # one is missing
 
     cancelled = scribe.run("cancelled", "support", "refunds", "jon", "11-04 09:00:00")
     cancelled.tell("run_started", "11-04 09:00:00")
@@ -253,6 +253,32 @@ def _declare(scribe: Scribe) -> None:
             window_start_at=at("09-30 22:00:00"),
             window_end_at=at("10-31 23:00:00"),
         )
+    scribe.tell(
+        "budget_set",
+        "11-01 08:00:00",
+        wallet_id="agent:refunds:month",
+        wallet_kind="agent",
+        wallet_window="month",
+        agent_id="refunds",
+        team_id="support",
+        cap_nano_usd=130 * CENT,
+        is_unlimited=False,
+        window_start_at=at("10-31 23:00:00"),
+        window_end_at=at("11-30 23:00:00"),
+    )
+    scribe.tell(
+        "agent_version_declared",
+        "11-04 08:00:00",
+        agent_id="quotes",
+        team_id="sales",
+        agent_version=2,
+        version_hash="hash-quotes-2",
+        agent_name="Quotes",
+        purpose="Waits for a second person.",
+        owner_id="mara",
+        risk_class="high",
+        is_approval_needed=True,
+    )
     scribe.tell(
         "export_created",
         "11-05 12:00:00",

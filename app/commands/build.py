@@ -131,6 +131,7 @@ def show_warehouse() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from app.freshness import freshness
     from app.standing import checked_at
     from app.warehouse import Warehouse
     from ingest.workspace import Workspace, home
@@ -150,6 +151,11 @@ def show_warehouse() -> None:
     checked = checked_at(workspace, warehouse.build_id)
     if checked is not None:
         console.print(f"Up to date when checked at {checked:%Y-%m-%d %H:%M:%S} UTC.", highlight=False)
+    fresh = freshness(workspace, warehouse, dt.datetime.now(dt.UTC))
+    if fresh.is_late:
+        console.print(f"{fresh.words.capitalize()}.", highlight=False, soft_wrap=True)
+    elif fresh.state == "waiting":
+        console.print("The log has newer events: they come with the next build.", highlight=False)
     table = Table("table", "rows", "what it holds", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for name, (rows, sentence) in warehouse.contents().items():

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from ingest.workspace import Workspace
+
 
 def register(app: typer.Typer) -> None:
     """Add ``prices`` and ``reprice`` to the command line."""
@@ -73,11 +75,18 @@ def reprice(
     demo: Annotated[
         bool | None, typer.Option("--demo/--real", help="Which rows; demo in a demo workspace.")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--record", help="Keep it in the log, for the table rpt_restated_days.")
+    ] = False,
+    person: Annotated[
+        str, typer.Option("--as", metavar="PERSON", help="Person who does it. Needed with --record.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why, for the record. Needed with --record.")] = "",
 ) -> None:
     """What the calls since a day would have cost at the prices in use now, beside what was recorded.
 
     Nothing recorded changes: wallets, reports and the log keep the cost of the day. Calls that are unknown
-    then or now are counted, not added.
+    then or now are counted, not added. --record needs the right to change budgets, company-wide.
     """
     from app.errors import WarehouseError
     from app.reprice import by_model, restated
@@ -92,6 +101,8 @@ def reprice(
             f"{first!r} is no day; write it as YYYY-MM-DD.", param_hint="--from"
         ) from error
     workspace = Workspace.open(home())
+    if keep:
+        _require_budgets(workspace, person, reason)
     warehouse = Warehouse.current(workspace)
     if warehouse is None:
         raise WarehouseError(
@@ -107,6 +118,24 @@ def reprice(
     if out is not None:
         rows.write_parquet(out, compression="zstd")
         typer.echo(f"Each call: {out}")
+    if keep:
+        from app.reprice import record
+
+        made = record(
+            workspace, rows, first_date=day, is_demo=is_demo, person_id=person, reason=reason.strip()
+        )
+        typer.echo(f"Recorded as {made}. Next: `fleetbook build`, then the table rpt_restated_days has it.")
+
+
+def _require_budgets(workspace: Workspace, person_id: str, reason: str) -> None:
+    """Raise AccessRefused, or typer's error for what is missing, unless the person may record it."""
+    from runner.control.access import WHOLE_COMPANY
+    from runner.control.plane import Control
+
+    if not person_id or not reason.strip():
+        raise typer.BadParameter("it needs --as PERSON and --reason, for the record.", param_hint="--record")
+    with Control(workspace, process_name="fleetbook reprice") as control:
+        control.require(control.registry(), person_id, "change_budget", WHOLE_COMPANY)
 
 
 def _show_restated(models: pl.DataFrame) -> None:

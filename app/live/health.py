@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.desk import Desk
+from app.freshness import Freshness
+from app.freshness import freshness as measured
 from app.live.reach import sees_all
+from app.warehouse import Warehouse
 from ingest.contract import parse_rfc3339
 from ingest.importers import quarantine
 from ingest.log.checkpoint import checkpoint_files
@@ -20,7 +23,7 @@ from ingest.log.status import status
 from runner.control import workers
 from runner.control.workers import Seen
 
-__all__ = ["Build", "Disk", "LogHealth", "Refused", "Seen", "Signed"]
+__all__ = ["Build", "Disk", "Freshness", "LogHealth", "Refused", "Seen", "Signed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +105,11 @@ def _build(facts: dict[str, str | int | float | None], *, is_current: bool) -> B
         seconds=float(seconds) if seconds is not None else None,
         is_current=is_current,
     )
+
+
+def freshness(desk: Desk, warehouse: Warehouse, now: dt.datetime) -> Freshness:
+    """How the build that is shown stands to the log. Raises SegmentError for a damaged manifest, OSError."""
+    return measured(desk.control.workspace, warehouse, now)
 
 
 def signed(desk: Desk) -> Signed:

@@ -97,7 +97,8 @@ class Ask:
             return []
         if ".." in date:
             start, _, end = date.partition("..")
-            return [f"{self.bind('last_date', last)} between {start} and {end}"] if last else []
+            day = self.bind("last_date", last) if last else ""
+            return [f"{day} >= {start} and coalesce({day} <= {end}, true)"] if last else []
         return [
             *([f"{date} >= {self.bind('first_date', first)}"] if first else []),
             *([f"{date} <= {self.bind('last_date', last)}"] if last else []),

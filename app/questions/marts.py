@@ -54,6 +54,7 @@ MARTS: Mapping[str, Mart] = {
     "fct_retrievals": Mart(keys=("retrieved_at", "event_id"), date="retrieved_date", own="actor_id"),
     "fct_stops": Mart(keys=("ordered_at", "stop_id"), date="ordered_date"),
     "fct_notices": Mart(keys=("raised_at", "notice_id"), date="raised_date"),
+    "fct_alert_incidents": Mart(keys=("raised_at", "alert_incident_id"), date="raised_date"),
     "fct_refusals": Mart(keys=("refused_at", "event_id"), date="refused_date", own="actor_id"),
     "fct_exports": Mart(keys=("created_at", "export_id"), date="created_date", own="person_id"),
     "fct_source_scans": Mart(keys=("scanned_at", "event_id"), date="scan_date"),
@@ -77,6 +78,23 @@ MARTS: Mapping[str, Mart] = {
     ),
     "rpt_tool_days": Mart(
         keys=("call_date", "team_id", "agent_id", "tool_name", "is_delegated"), date="call_date"
+    ),
+    "rpt_model_weeks": Mart(
+        keys=("week_start_date", "team_id", "agent_id", "provider_name", "model_name", "is_delegated"),
+        date="week_start_date",
+    ),
+    "rpt_model_months": Mart(
+        keys=("month_start_date", "team_id", "agent_id", "provider_name", "model_name", "is_delegated"),
+        date="month_start_date",
+    ),
+    "rpt_tool_weeks": Mart(
+        keys=("week_start_date", "team_id", "agent_id", "tool_name", "is_delegated"), date="week_start_date"
+    ),
+    "rpt_tool_months": Mart(
+        keys=("month_start_date", "team_id", "agent_id", "tool_name", "is_delegated"), date="month_start_date"
+    ),
+    "rpt_restated_days": Mart(
+        keys=("charge_date", "team_id", "agent_id", "provider_name", "model_name"), date="charge_date"
     ),
     "rpt_version_quarters": Mart(
         keys=("quarter_start_date", "agent_id", "agent_version"), date="quarter_start_date"

@@ -85,6 +85,22 @@ order by window_start_date desc, wallet_kind desc, owner_id, wallet_id
 """
 
 
+def _restated(ask: Ask) -> str:
+    return f"""
+select provider_name, model_name, sum(calls) as calls, sum(compared_calls) as compared_calls,
+    sum(recorded_cost_usd) as recorded_cost_usd, sum(restated_cost_usd) as restated_cost_usd,
+    sum(difference_usd) as difference_usd,
+    sum(newly_priced_calls) as newly_priced_calls, sum(newly_priced_cost_usd) as newly_priced_cost_usd,
+    sum(unpriced_calls) as unpriced_calls,
+    max(restated_at) as restated_at, max_by(restated_by, restated_at) as restated_by,
+    max_by(reason, restated_at) as reason
+from rpt_restated_days
+where {ask.where("charge_date")}
+group by provider_name, model_name
+order by abs(sum(difference_usd)) desc nulls last, provider_name, model_name
+"""
+
+
 QUESTIONS = (
     Question(
         name="spend",
@@ -98,6 +114,12 @@ QUESTIONS = (
         meaning="Cost of the model calls per day or month by the team that pays, by agent or by model.",
         write=_spend_over_time,
         takes={"by": str, "grain": str},
+    ),
+    Question(
+        name="restated",
+        meaning="What the model calls of the period would have cost at other list prices, beside what was "
+        "recorded, by model; calls whose cost is unknown then or now are counted, never compared.",
+        write=_restated,
     ),
     Question(
         name="wallets",

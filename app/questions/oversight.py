@@ -43,10 +43,18 @@ with decisions as (
 undecided as (
     select {series} as series,
         count(*) filter (where approval_status = 'expired') as expired,
+        count(*) filter (where approval_status = 'withdrawn') as withdrawn,
         count(*) filter (where approval_status = 'waiting') as waiting,
         min(requested_at) filter (where approval_status = 'waiting') as oldest_waiting_at
     from fct_approvals
     where {ask.where("requested_date", also="decision is null")}
+    group by all
+),
+bypasses as (
+    select {"cast(null as varchar)" if by == "person" else series} as series,
+        count(*) as bypassed
+    from fct_tool_calls
+    where {ask.where("call_date", also="called_by = 'agent' and not is_approval_obeyed")}
     group by all
 )
 select series,
@@ -55,9 +63,11 @@ select series,
     coalesce(approvals_yes, 0) as approvals_yes,
     coalesce(timed, 0) as timed, coalesce(under_2s, 0) as under_2s,
     decide_p50_s, decide_p90_s,
-    coalesce(expired, 0) as expired, coalesce(waiting, 0) as waiting, oldest_waiting_at
+    coalesce(expired, 0) as expired, coalesce(withdrawn, 0) as withdrawn,
+    coalesce(bypassed, 0) as bypassed, coalesce(waiting, 0) as waiting, oldest_waiting_at
 from decisions
 full outer join undecided using (series)
+full outer join bypasses using (series)
 order by decided desc, series nulls last
 """
 
@@ -88,7 +98,8 @@ QUESTIONS = (
     Question(
         name="oversight",
         meaning="Decisions by the day they were made: approved, changed, rejected, time to decide from first "
-        "shown; requests that expired or wait, by the day they were asked for.",
+        "shown; requests that expired, were withdrawn or wait, by the "
+        "day they were asked for; calls that bypassed the gate, by the day of the call.",
         write=_oversight,
         takes={"by": str},
         finish=_with_shares,

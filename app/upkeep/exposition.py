@@ -124,7 +124,7 @@ def _log(workspace: Workspace, now: dt.datetime) -> Iterator[Metric]:
 
 
 def _warehouse(workspace: Workspace, now: dt.datetime) -> Iterator[Metric]:
-    vitals = warehouse_vitals(workspace)
+    vitals = warehouse_vitals(workspace, now)
     if vitals is None:
         return
     until = vitals.data_until.timestamp() if vitals.data_until else None
@@ -132,6 +132,18 @@ def _warehouse(workspace: Workspace, now: dt.datetime) -> Iterator[Metric]:
         "warehouse_built_timestamp_seconds", "When the current build was made.", vitals.built_at.timestamp()
     )
     yield from _gauge("warehouse_data_until_timestamp_seconds", "Newest event of the current build.", until)
+    fresh = vitals.freshness
+    yield from _gauge(
+        "warehouse_looked_timestamp_seconds",
+        "When the builder looked at the log.",
+        fresh.looked_at.timestamp(),
+    )
+    yield from _gauge(
+        "warehouse_is_late", "1 when the build is behind, or builds do not keep up.", fresh.is_late
+    )
+    if fresh.build_time is not None:
+        took = fresh.build_time.total_seconds()
+        yield from _gauge("warehouse_build_seconds", "How long the current build took.", took)
 
 
 def _disk(workspace: Workspace, _: dt.datetime) -> Iterator[Metric]:

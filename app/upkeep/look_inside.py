@@ -16,7 +16,6 @@ from runner.control.plane import Control
 _LATE = dt.timedelta(minutes=5)
 _LONG_UNSIGNED = dt.timedelta(days=1)
 _CLOCK_SLACK = dt.timedelta(minutes=5)
-_BEHIND = dt.timedelta(hours=1)
 
 
 def control_store(workspace: Workspace, now: dt.datetime) -> Iterator[Finding]:
@@ -149,17 +148,22 @@ def _signed(
 
 def warehouse(workspace: Workspace, now: dt.datetime) -> Iterator[Finding]:
     """Whether the pages show what the log holds."""
-    vitals = warehouse_vitals(workspace)
-    newest = log_vitals(workspace).status.last_recorded_at
+    vitals = warehouse_vitals(workspace, now)
     if vitals is None:
+        found = log_vitals(workspace).status
+        newest = found.sealed_events + sum(one.event_count for one in found.open_writers)
         state: State = "look" if newest else "ok"
         advice = "`fleetbook build` makes it." if newest else ""
         yield Finding(subject="warehouse", state=state, words="nothing was built yet", advice=advice)
         return
     words = f"generation {vitals.build_id} of {vitals.built_at:%Y-%m-%d %H:%M} UTC"
-    if newest and newest > vitals.built_at + _BEHIND:
-        words += f"; the log goes on until {newest:%Y-%m-%d %H:%M} UTC"
-        advice = "`fleetbook build`; `fleetbook up` does it every few minutes."
-        yield Finding(subject="warehouse", state="look", words=words, advice=advice)
+    late = vitals.freshness
+    if late.is_late:
+        advice = "`fleetbook build` says why it fails; `fleetbook up` builds every minute."
+        if late.state == "slow":
+            advice = (
+                "Start builds less often (`fleetbook up --build-minutes`), or give them a faster machine."
+            )
+        yield Finding(subject="warehouse", state="look", words=f"{words}; {late.words}", advice=advice)
     else:
         yield Finding(subject="warehouse", state="ok", words=words)

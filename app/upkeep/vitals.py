@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from app.freshness import Freshness, freshness
 from app.warehouse import Warehouse
 from ingest.importers import quarantine
 from ingest.log.checkpoint import checkpoint_files
@@ -50,11 +51,12 @@ class LogVitals:
 
 @dataclass(frozen=True, kw_only=True)
 class WarehouseVitals:
-    """The generation that the pages show: its number, when it was made, and its newest event."""
+    """The generation that the pages show: number, moment, newest event, how it stands to the log."""
 
     build_id: str
     built_at: dt.datetime
     data_until: dt.datetime | None
+    freshness: Freshness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +110,16 @@ def log_vitals(workspace: Workspace) -> LogVitals:
     )
 
 
-def warehouse_vitals(workspace: Workspace) -> WarehouseVitals | None:
-    """The current generation; None before the first build. Raises WarehouseError."""
+def warehouse_vitals(workspace: Workspace, now: dt.datetime) -> WarehouseVitals | None:
+    """The current generation at ``now``; None before the first build. Raises WarehouseError, IngestError."""
     current = Warehouse.current(workspace)
     if current is None:
         return None
     return WarehouseVitals(
-        build_id=current.build_id, built_at=current.built_at, data_until=current.data_until
+        build_id=current.build_id,
+        built_at=current.built_at,
+        data_until=current.data_until,
+        freshness=freshness(workspace, current, now),
     )
 
 

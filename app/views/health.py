@@ -10,7 +10,7 @@ from app.desk import Desk
 from app.labels import count, plural
 from app.live import health
 from app.live.health import Disk
-from app.views._parts import controls, machinery
+from app.views._parts import controls, machinery, measures
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading
 from app.views._parts.providers import show_providers
@@ -33,7 +33,7 @@ def render() -> None:
     with charged:
         _providers(page, period)
     with sources:
-        _sources(page)
+        _sources(page, period)
     with refused:
         _quarantine(page)
     with builds:
@@ -83,11 +83,12 @@ def _providers(page: Page, period: Period | None) -> None:
     show_providers(page, period)
 
 
-def _sources(page: Page) -> None:
+def _sources(page: Page, period: Period | None) -> None:
     """Each source as it was scanned last: what it was said to hold, what was reached, what failed."""
-    if page.warehouse is None:
+    if period is None:
         empty("No build yet: sources appear here after one.", "build")
         return
+    measures.row(page, ("log_completeness",), period)
     rows = page.ask("coverage")
     if rows.is_empty():
         empty(

@@ -10,6 +10,7 @@ from app.labels import change, count, md_escape, money, plural
 from app.views._parts import behind, controls, measures
 from app.views._parts.controls import Period
 from app.views._parts.page import Page, current, empty, heading
+from app.views._parts.restated import show_restated
 from app.views._parts.tables import Column, show
 
 TILES = ("cost_usd", "cost_per_run", "cost_per_success", "unknown_cost_share")
@@ -25,6 +26,7 @@ def render() -> None:
     period = controls.period(page)
     measures.row(page, TILES, period)
     _spenders(page, period)
+    show_restated(page, period)
     _refusals(page, period)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from ingest.contract import Value, new_event_id
@@ -95,7 +96,7 @@ class Followed:
 def follow(control: Core, findings: Sequence[Finding]) -> Followed:
     """Raise what is new, keep what goes on, end what has been quiet long enough or is declared no more.
 
-    Following the same findings again changes nothing.
+    Following the same findings again changes nothing, and of two builders at the same moment one does it.
     """
     raised: list[str] = []
     ended: list[str] = []
@@ -104,15 +105,13 @@ def follow(control: Core, findings: Sequence[Finding]) -> Followed:
         for finding in findings:
             incident = still_open.pop((finding.alert.id, finding.target), None)
             if incident is None:
-                raised += [_raise(tx, finding)] if finding.is_raising else []
+                raised += _raise(tx, finding) if finding.is_raising else []
             elif finding.is_raising:
                 _go_on(tx, incident, finding)
             elif finding.state == "false" and _is_quiet(incident, finding, tx.now):
-                _end(tx, incident, finding.title, finding)
-                ended.append(incident.alert_incident_id)
+                ended += _end(tx, incident, finding.title, finding)
         for incident in still_open.values():
-            _end(tx, incident, "The alert is no longer declared for this target.", None)
-            ended.append(incident.alert_incident_id)
+            ended += _end(tx, incident, "The alert is no longer declared for this target.", None)
         found = {one.alert_incident_id: one for one in listed(tx.sql)} if raised or ended else {}
     if raised or ended:
         control.relay.flush()
@@ -140,8 +139,9 @@ def acknowledge(control: Core, alert_incident_id: str, person_id: str, reason: s
             "acknowledged_at": tx.now,
             "acknowledgement": reason.strip() or None,
         }
-        this = _I.alert_incident_id == alert_incident_id
-        tx.sql.execute(sa.update(alert_incidents).where(this).values(**said))
+        this = sa.and_(_I.alert_incident_id == alert_incident_id, _I.acknowledged_by.is_(None))
+        if tx.sql.execute(sa.update(alert_incidents).where(this).values(**said)).rowcount != 1:
+            _require_unseen(_required(tx.sql, alert_incident_id))
         tx.emit(
             "alert_acknowledged",
             _about(incident),
@@ -162,7 +162,8 @@ def listed(connection: Connection, *, only_open: bool = False) -> list[Incident]
     return [_incident(row) for row in connection.execute(query)]
 
 
-def _raise(tx: Transaction, finding: Finding) -> str:
+def _raise(tx: Transaction, finding: Finding) -> list[str]:
+    """The new incident; none when another builder raised it just now."""
     incident_id = f"al-{new_event_id(tx.now)[-12:]}"
     about: dict[str, Value] = {
         "alert_id": finding.alert.id,
@@ -180,7 +181,10 @@ def _raise(tx: Transaction, finding: Finding) -> str:
         "raised_at": tx.now,
         "true_at": tx.now,
     }
-    tx.sql.execute(sa.insert(alert_incidents).values(**row))
+    dialect = postgresql if tx.sql.dialect.name == "postgresql" else sqlite
+    new = dialect.insert(alert_incidents).values(**row).on_conflict_do_nothing()
+    if tx.sql.execute(new.returning(_I.alert_incident_id)).first() is None:
+        return []
     text = (
         f"{finding.title} Alert {finding.alert.id}, incident {incident_id}. Whoever looks after it says so "
         f"on Home, or by `fleetbook alerts ack {incident_id} --as <person>`."
@@ -195,7 +199,7 @@ def _raise(tx: Transaction, finding: Finding) -> str:
         places=finding.alert.notify,
     )
     tx.emit("alert_raised", about, alert_incident_id=incident_id, reason=finding.title, notice_id=notice_id)
-    return incident_id
+    return [incident_id]
 
 
 def _go_on(tx: Transaction, incident: Incident, finding: Finding) -> None:
@@ -208,9 +212,12 @@ def _is_quiet(incident: Incident, finding: Finding, now: dt.datetime) -> bool:
     return now - incident.true_at >= dt.timedelta(minutes=finding.alert.quiet_minutes)
 
 
-def _end(tx: Transaction, incident: Incident, reason: str, finding: Finding | None) -> None:
-    this = _I.alert_incident_id == incident.alert_incident_id
-    tx.sql.execute(sa.update(alert_incidents).where(this).values(resolved_at=tx.now, resolution=reason))
+def _end(tx: Transaction, incident: Incident, reason: str, finding: Finding | None) -> list[str]:
+    """The incident that ended; none when another builder ended it just now."""
+    this = sa.and_(_I.alert_incident_id == incident.alert_incident_id, _I.resolved_at.is_(None))
+    news = {"resolved_at": tx.now, "resolution": reason}
+    if tx.sql.execute(sa.update(alert_incidents).where(this).values(**news)).rowcount != 1:
+        return []
     tx.emit(
         "alert_resolved",
         _about(incident),
@@ -218,6 +225,7 @@ def _end(tx: Transaction, incident: Incident, reason: str, finding: Finding | No
         observed_micro=finding.observed_micro if finding else None,
         bound_micro=finding.bound_micro if finding else None,
     )
+    return [incident.alert_incident_id]
 
 
 def _about(incident: Incident) -> dict[str, Value]:

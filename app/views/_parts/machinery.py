@@ -13,7 +13,7 @@ from app.desk import Desk
 from app.errors import PRODUCT_ERRORS
 from app.labels import Number, ago, clock, count, md_escape, plural
 from app.live import health
-from app.live.health import LogHealth
+from app.live.health import Freshness, LogHealth
 from app.views._parts import tiles
 from app.views._parts.behind import Behind, Live
 from app.views._parts.page import Page, current
@@ -65,7 +65,17 @@ def _fresh(page: Page, now: dt.datetime) -> tiles.Tile:
         write=lambda age_s: "no build yet" if age_s is None else f"{ago(age_s)} ago",
     )
     told = f"build {build.build_id}, {clock(build.built_at, now)}" if build else "fleetbook build makes one"
+    if build:
+        told += f" · {_standing(health.freshness(page.desk, build, now), now)}"
     return _tile(behind, age, told)
+
+
+def _standing(fresh: Freshness, now: dt.datetime) -> str:
+    if fresh.state == "fresh":
+        return "it holds the whole log"
+    if fresh.state == "waiting":
+        return f"new events since {clock(fresh.looked_at, now)} come with the next one"
+    return fresh.words
 
 
 def _log(log: LogHealth) -> tiles.Tile:

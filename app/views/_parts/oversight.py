@@ -13,6 +13,7 @@ from app.views._parts import controls, measures
 from app.views._parts.page import Page, empty, open_run
 from app.views._parts.tables import Column, show
 
+GATES = ("hitl_configured_rate", "hitl_used_rate", "hitl_obeyed_rate", "approved_runs")
 OVERSIGHT = ("decide_p50_s", "approval_rate", "decided_under_2s_share", "changed_approval_share")
 
 
@@ -59,13 +60,15 @@ def how_it_goes(page: Page) -> None:
     span = {"first_date": period.first_date, "last_date": period.last_date}
     found = page.ask("oversight", **span)
     one = found.row(0, named=True) if not found.is_empty() else None
-    if one is None or not one["decided"] + one["expired"]:
+    if one is None or not any(one[name] for name in ("decided", "expired", "withdrawn", "bypassed")):
         empty("No decision in this period. Choose a longer one.")
         return
     measures.row(page, OVERSIGHT, period)
+    measures.row(page, GATES, period)
     st.caption(
         f"{plural(one['decided'], 'decision')}: {one['approved']:,} approved, {one['approved_changed']:,} "
         f"approved with changes, {one['rejected']:,} rejected. {plural(one['expired'], 'request')} expired "
-        "without a decision; an expired request counts as refused and is in no rate. "
+        f"and {one['withdrawn']:,} were withdrawn with their run; both count as refused and are in no rate. "
+        f"{plural(one['bypassed'], 'call')} ran without the approval that it needed. "
         f"Nine of ten decisions took at most {ago(one['decide_p90_s'])}."
     )

@@ -14,7 +14,9 @@ import streamlit as st
 
 from app import palette
 from app.desk import Desk, Person, Wallet
+from app.errors import PRODUCT_ERRORS
 from app.labels import clock, md_escape
+from app.live import health
 from app.warehouse import QUESTIONS, Scope, Scoped, Statement, Warehouse
 
 _KEY = "fleetbook_page"
@@ -228,7 +230,22 @@ def freshness(page: Page) -> str:
         return "no build yet"
     until = page.warehouse.data_until
     newest = clock(until, page.now) if until else "nothing recorded"
-    return f"data until {newest}, build {page.warehouse.build_id}"
+    late = lateness(page)
+    return f"data until {newest}, build {page.warehouse.build_id}{f', **{late}**' if late else ''}"
+
+
+def lateness(page: Page) -> str:
+    """What the build lacks of the log, or that builds do not keep up; empty when all is well or unknown."""
+    return "" if page.warehouse is None else _lateness(page.warehouse, page.desk)
+
+
+@st.cache_data(show_spinner=False, max_entries=4, ttl=15)
+def _lateness(warehouse: Warehouse, _desk: Desk) -> str:
+    """Measured at most every 15 seconds per build: every page of everybody asks."""
+    try:
+        return health.freshness(_desk, warehouse, dt.datetime.now(dt.UTC)).words
+    except PRODUCT_ERRORS:
+        return ""  # Health says what is wrong with the log
 
 
 def spaced(column: str) -> pl.Expr:

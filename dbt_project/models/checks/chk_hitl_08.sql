@@ -7,4 +7,4 @@ select
     agent='agent_id', team='team_id', run='run_id', person='decided_by',
 ) }}
 from {{ ref('int_check_calls') }}
-where approval_status in ('rejected', 'expired')
+where approval_status in ('rejected', 'expired', 'withdrawn')

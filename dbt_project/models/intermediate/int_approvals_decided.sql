@@ -1,4 +1,4 @@
-{# One row per approval: asked, first shown, decided or expired, used. #}
+{# One row per approval: asked, first shown, decided, expired or withdrawn, used. #}
 {{ config(meta={'by': 'run'}) }}
 with
 
@@ -24,7 +24,8 @@ decided as (
 expired as (
     select
         approval_id,
-        min(occurred_at) as expired_at
+        -- a reason says that the run was stopped before anybody had to decide
+        bool_or(reason is not null) as is_withdrawn
     from approval_events
     where event_type = 'approval_expired'
     group by approval_id
@@ -43,13 +44,23 @@ consumed as (
 shown as (
     select
         approval_events.approval_id,
-        min(approval_events.occurred_at) as first_shown_at
+        min(approval_events.occurred_at) as first_shown_at,
+        min(case when approval_events.person_id = decided.person_id then approval_events.occurred_at end)
+            as shown_to_decider_at
     from approval_events
     left join decided on decided.approval_id = approval_events.approval_id
     where
         approval_events.event_type = 'approval_shown'
         and (decided.approval_id is null or approval_events.occurred_at <= decided.occurred_at)
     group by approval_events.approval_id
+),
+
+ended as (
+    select
+        run_id,
+        end_state
+    from {{ ref('int_runs_timed') }}
+    where run_status = 'ended'
 )
 
 select
@@ -70,6 +81,7 @@ select
     decided.event_id as decision_event_id,
     requested.money_at_stake_nano_usd,
     shown.first_shown_at,
+    shown.shown_to_decider_at,
     decided.occurred_at as decided_at,
     decided.person_id as decided_by,
     decided.decision,
@@ -80,7 +92,10 @@ select
     decided.reason,
     case
         when decided.decision is not null then decided.decision
-        when expired.approval_id is not null then 'expired'
+        when expired.is_withdrawn then 'withdrawn'
+        when expired.approval_id is not null or ended.end_state = 'expired_waiting' then 'expired'
+        -- nobody waits for a run that is over; of its own runs only the source knows whether it decided
+        when ended.run_id is not null and requested.event_type = 'approval_requested' then 'withdrawn'
         else 'waiting'
     end as approval_status,
     consumed.approval_id is not null as is_consumed,
@@ -90,4 +105,5 @@ from requested
 left join shown on shown.approval_id = requested.approval_id
 left join decided on decided.approval_id = requested.approval_id
 left join expired on expired.approval_id = requested.approval_id
+left join ended on ended.run_id = requested.run_id
 left join consumed on consumed.approval_id = requested.approval_id

@@ -60,6 +60,7 @@ found as (
         or coalesce(requests.recorded_via, known.recorded_via) = 'otlp' as is_from_outside,
         -- false where the source gives no time: what the events carry then is the time of the import
         coalesce(requests.is_time_stated, true) as is_time_known,
+        known.seen_at,
         known.event_count
     from known
     left join requests on requests.run_id = known.run_id

@@ -7,11 +7,14 @@ run_events as (
 ),
 
 other_events as (
-    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo from {{ ref('stg_events__turns') }}
+    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo, occurred_at
+    from {{ ref('stg_events__turns') }}
     union all
-    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo from {{ ref('stg_events__tool_calls') }}
+    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo, occurred_at
+    from {{ ref('stg_events__tool_calls') }}
     union all
-    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo from {{ ref('stg_events__approvals') }}
+    select run_id, team_id, agent_id, agent_version, recorded_via, is_demo, occurred_at
+    from {{ ref('stg_events__approvals') }}
 ),
 
 -- what the run's own events say of it; a run without any is known from its turns, calls and approvals
@@ -25,7 +28,8 @@ known as (
         max(agent_id) as agent_id,
         max(agent_version) as agent_version,
         min(recorded_via) as recorded_via,
-        bool_or(is_demo) as is_demo
+        bool_or(is_demo) as is_demo,
+        min(occurred_at) as seen_at
     from run_events
     group by run_id
 
@@ -40,7 +44,8 @@ known as (
         max(agent_id) as agent_id,
         max(agent_version) as agent_version,
         min(recorded_via) as recorded_via,
-        bool_or(is_demo) as is_demo
+        bool_or(is_demo) as is_demo,
+        min(occurred_at) as seen_at
     from other_events
     where run_id not in (select run_id from run_events)
     group by run_id

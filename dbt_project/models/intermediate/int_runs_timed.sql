@@ -52,6 +52,7 @@ joined as (
     select
         runs.run_id,
         runs.is_time_known,
+        runs.seen_at,
         coalesce(ends.is_time_stated, runs.is_time_known) as is_end_known,
         ends.source_end_reason,
         coalesce(moments.requested_at, moments.refused_at, moments.started_at) as requested_at,
@@ -86,8 +87,9 @@ select
     case when is_time_known then requested_at end as requested_at,
     case when is_time_known then started_at end as started_at,
     case when is_end_known then coalesce(stated_end_at, lost_at) end as ended_at,
-    -- known or not, the moment that gives the run its day
-    coalesce(stated_end_at, lost_at, requested_at) as placed_at,
+    -- known or not, the moment that gives the run its day; of a run whose own events are late or were pruned,
+    -- the first that is there
+    coalesce(stated_end_at, lost_at, requested_at, seen_at) as placed_at,
     coalesce(stated_end_state, case when lost_at is not null then 'lost' end) as end_state,
     case
         when stated_end_at is not null or lost_at is not null then 'ended'

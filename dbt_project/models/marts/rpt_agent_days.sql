@@ -30,6 +30,14 @@ run_days as (
         count(case when cost_status = 'floor' then 1 end) as runs_cost_floor,
         count(case when cost_status = 'unknown' then 1 end) as runs_cost_unknown,
         sum(case when cost_status = 'exact' then cost_usd end) as exact_cost_usd,
+        sum(case when total_cost_status = 'exact' then total_cost_usd end) as exact_total_cost_usd,
+        count(case when total_cost_status = 'exact' then 1 end) as runs_total_cost_exact,
+        sum(intervention_count) as interventions,
+        count(case when is_approved_run then 1 end) as approved_runs,
+        count(case when is_success and approval_count = 0 then 1 end) as hands_off_runs,
+        count(approval_count) as runs_with_known_approvals,
+        count(case when tool_error_count > 0 then 1 end) as runs_with_tool_error,
+        count(tool_error_count) as runs_with_known_tool_errors,
         sum(machine_ms) as machine_ms_sum,
         count(machine_ms) as runs_with_machine_ms
     from runs
@@ -74,7 +82,11 @@ select
     cast(run_days.cost_usd as decimal(18, 9)) as cost_usd,
     cast(run_days.total_cost_usd as decimal(18, 9)) as total_cost_usd,
     cast(run_days.exact_cost_usd as decimal(18, 9)) as exact_cost_usd,
-{% for name in ['runs_cost_exact', 'runs_cost_floor', 'runs_cost_unknown'] %}
+    cast(run_days.exact_total_cost_usd as decimal(18, 9)) as exact_total_cost_usd,
+{% for name in [
+    'runs_cost_exact', 'runs_cost_floor', 'runs_cost_unknown', 'runs_total_cost_exact', 'interventions', 'approved_runs',
+    'hands_off_runs', 'runs_with_known_approvals', 'runs_with_tool_error', 'runs_with_known_tool_errors',
+] %}
     cast(coalesce(run_days.{{ name }}, 0) as bigint) as {{ name }},
 {% endfor %}
     cast(coalesce(call_days.tool_calls_executed, 0) as bigint) as tool_calls_executed,

@@ -1,0 +1,1 @@
+{{ model_days_summed(month_of('charge_date'), 'month_start_date') }}

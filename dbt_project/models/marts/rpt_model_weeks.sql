@@ -1,0 +1,1 @@
+{{ model_days_summed(week_of('charge_date'), 'week_start_date') }}

@@ -1,0 +1,1 @@
+{{ tool_days_summed(week_of('call_date'), 'week_start_date') }}

@@ -86,8 +86,11 @@ def _oversight(story: Story) -> None:
 
 
 def _reviewers(story: Story) -> None:
-    """One reviewer decides in a second, one decides 61 times within an hour, one misses planted errors."""
-    for person in ("seed-hitl-06", "seed-hitl-12"):
+    """One reviewer decides in a second, one decides 61 times within an hour, one misses planted errors.
+
+    Two do the same as the first of two, after whom mara and olga decide by turns.
+    """
+    for person in ("seed-hitl-06", "seed-hitl-12", "seed-hitl-06-first", "seed-hitl-12-first"):
         story.person(person, "team_manager", "team")
         story.tell(
             "training_recorded",
@@ -105,6 +108,16 @@ def _reviewers(story: Story) -> None:
         decision = "rejected" if number % 2 else "approved"
         busy.finish("refused", busy.ask(deciders=("seed-hitl-12",), seconds=20, decision=decision))
     busy.end()
+    first = story.run("quick-first", "payer", "10-12 12:00")
+    for number in range(20):
+        second = "olga" if number % 2 else "mara"
+        first.finish("refused", first.ask(deciders=("seed-hitl-06-first", second), seconds=1))
+    first.end()
+    first = story.run("many-first", "payer", "10-13 12:00")
+    for number in range(61):
+        decision, second = ("rejected", "olga") if number % 2 else ("approved", "mara")
+        first.finish("refused", first.ask(("seed-hitl-12-first", second), decision, seconds=11))
+    first.end()
     story.tell("seeded_case_recorded", at("10-08 09:00"), person_id="seed-hitl-10", is_good=False)
 
 

@@ -101,7 +101,7 @@ DAMAGES: Mapping[str, Damage] = {
 
 def found(workspace: Workspace, max_retention_days: float = YEARS) -> dict[str, int]:
     """Check to violations, of those that have any; each must have looked at something."""
-    counts = inspect_log(workspace, dt.datetime.now(dt.UTC), max_retention_days).counts
+    counts = inspect_log(workspace, dt.datetime.now(dt.UTC)).facts(max_retention_days).counts
     assert counts.keys() == set(CHECKS)
     assert all(count.population or count.violations for count in counts.values())
     assert all(count.first_objects and count.detail for count in counts.values() if count.violations)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import shutil
 from collections import defaultdict
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from app.checks.catalogue import catalogue
 from app.checks.decide import Check, Evidence, Found, decide
 from app.checks.due import check_due
-from app.checks.integrity import CHECKS, inspect_log
+from app.checks.integrity import inspect_log
 from app.checks.monthly import Monthly, Part, check_month, month_end
-from app.checks.pack import write_pack
-from app.checks.pack_report import Beside
 from app.checks.parameters import FILE_NAME, own_parameters
 from app.errors import CheckError
-from ingest.contract import new_event_id
+from ingest.erasure import erase
 from ingest.log.checkpoint import notarise
 from ingest.log.compact import compact
 from ingest.log.writer import LogWriter
@@ -27,6 +27,7 @@ from ingest.reader import rows_where
 from ingest.workspace import Workspace
 from tests import check_seeds as seeds
 from tests import check_world as world
+from tests.log_events import rewrite_rows
 from tests.runner_company import Command, fleetbook
 
 __all__ = ["fleetbook"]
@@ -73,49 +74,76 @@ def test_each_check_finds_its_violation_and_nothing_that_was_clean(seeded: Month
     assert {check: count for check, count in found.items() if count > 1} == {
         "HITL-02": 2,
         "HITL-05": 2,
+        "HITL-06": 2,
+        "HITL-12": 2,
         "GOV-03": 2,
     }
     assert seeded.answer.exit_code == 1
 
 
-def test_an_answer_stays_the_same_when_more_is_recorded_later(
-    clean: tuple[Workspace, Monthly], tmp_path: Path
-) -> None:
-    workspace = Workspace.open(shutil.copytree(clean[0].root, tmp_path / "later", symlinks=True))
-    december = dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC)
-    story = world.Story()
-    late = story.run("late", "payer", "10-09 09:00")
-    late.end(more=7)
-    removed = {"event_type": "person_removed", "person_id": "mara", "occurred_at": december}
+def record(workspace: Workspace, moment: dt.datetime, story: world.Story, via: str = "runner") -> None:
+    """The log takes in everything of ``story`` at ``moment``, is compacted and signed."""
     told = [event for _, event in story.events]
-    for events, texts in (
-        (told, [*story.texts.values()]),
-        ([{"event_id": new_event_id(december), **removed}], []),
-    ):
+    for events, texts in ((told[:1], [*story.texts.values()]), (told[1:], [])):
         with LogWriter(
-            workspace, recorded_via="import:tau2", process_name="test", clock=lambda: december,
-            ticks=december.timestamp,
-        ) as writer:  # fmt: skip
+            workspace, recorded_via=via, process_name="test", clock=lambda: moment, ticks=moment.timestamp
+        ) as writer:
             writer.append(events, texts)
-    assert compact(workspace, clock=lambda: december + dt.timedelta(days=2)).records
-    notarise(workspace, clock=lambda: december)
-    again = check_month(workspace, world.MONTH, demo=False)
-    assert again.answer.late_events == 3
-    before = {one.check_id: one for one in clean[1].answer.results}
-    after = {one.check_id: one for one in again.answer.results}
-    changed = {check for check in after if after[check] != before[check]}
-    assert changed <= {*CHECKS}  # those count the whole log
-    packs = [tmp_path / name for name in ("october", "december")]
-    for place, monthly in zip(packs, (clean[1], again), strict=True):
-        write_pack(monthly.answer, monthly.scoped, place, Beside(company="Test"))
-    october, later = (
-        {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
-        for place in packs
-    )
-    assert october.keys() == later.keys()
-    # Beside what counts the whole log, only the number of late events and the checkpoint differ.
-    different = {name for name in october if october[name] != later[name]}
-    assert different == {"checks.json", "report.pdf", "manifest.json"}
+    assert compact(workspace, clock=lambda: moment + dt.timedelta(days=2)).records
+    notarise(workspace, clock=lambda: moment)
+
+
+def pack_files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_the_pack_of_october_is_the_same_after_a_month_of_further_events(
+    copied: Workspace, fleetbook: Command, tmp_path: Path
+) -> None:
+    def pack(name: str) -> tuple[str, dict[str, bytes]]:
+        code, out, error = fleetbook("check", "--month", "2026-10", "--pack", str(tmp_path / name))
+        assert code == 0, error
+        return out, pack_files(tmp_path / name)
+
+    _, november = pack("november")
+    later, december = world.Story(), dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC)
+    for day in range(2, 30):
+        later.run(f"november-{day}", "payer", f"11-{day:02} 09:00").end(more=3)
+    later.tell("person_removed", december, person_id="mara")
+    record(copied, december, later)
+    erase(copied, run_id="paid-3", person_id="helena", reason="Asked for.", clock=lambda: december)
+    out, again = pack("december")
+    assert again == november
+    assert "recorded after it" not in out
+
+    told_late = world.Story()
+    told_late.run("late", "payer", "10-09 09:00").end(more=7)
+    record(copied, december + dt.timedelta(days=1), told_late, via="import:tau2")
+    out, again = pack("january")
+    assert "3 events about the month were recorded after it and do not count." in out
+    different = {name for name in november if again[name] != november[name]}
+    assert (again.keys(), different) == (november.keys(), {"checks.json", "report.pdf", "manifest.json"})
+    answer, before = (json.loads(files["checks.json"]) for files in (again, november))
+    assert answer == {**before, "late_events": 3}
+
+
+def test_what_is_broken_after_the_month_is_told_and_is_no_finding_of_the_month(
+    copied: Workspace, fleetbook: Command
+) -> None:
+    later, december = world.Story(), dt.datetime(2026, 12, 2, 9, tzinfo=dt.UTC)
+    later.run("november", "notes", "11-02 09:00").end()
+    record(copied, december, later)
+    file = next(copied.lake_dir.glob("recorded_date=2026-12-*/*.parquet"))
+    rows = pq.read_table(file).to_pylist()
+    rewrite_rows(file, [{**rows[0], "reason": "made up"}, *rows[1:]])
+    counts = inspect_log(copied, month_end(copied, world.MONTH)).facts(3650)
+    assert {check for check, count in counts.counts.items() if count.violations} == set()
+    assert "findings are about what was recorded after the month" in counts.notes[-1]
+    december_end = month_end(copied, dt.date(2026, 12, 1))
+    found = inspect_log(copied, december_end).facts(3650).counts
+    assert {check for check, count in found.items() if count.violations} >= {"INT-03", "INT-08"}
 
 
 def test_no_check_passes_when_nothing_was_looked_at(clean: tuple[Workspace, Monthly]) -> None:
@@ -158,7 +186,7 @@ def test_what_is_missing_from_the_log_fails_its_check(
     for file in (copy.root / folder).glob(pattern):
         if file.is_file():
             file.unlink()
-    counts = inspect_log(copy, month_end(copy, world.MONTH), 3650).counts
+    counts = inspect_log(copy, month_end(copy, world.MONTH)).facts(3650).counts
     assert counts[check].violations
     assert counts[check].first_objects
 

@@ -16,7 +16,7 @@ from app import identity
 from app.build import AS_OF, PROJECT, build, company_time_zone
 from app.checks.catalogue import catalogue
 from app.checks.decide import Evidence, Found, decide
-from app.checks.integrity import LogFacts, inspect_log
+from app.checks.integrity import InspectedLog, LogFacts, inspect_log
 from app.checks.late import late_events
 from app.checks.parameters import parameters
 from app.checks.results import Answer, Result
@@ -85,12 +85,13 @@ def check_month(
     """
     end = month_end(workspace, month)
     say("Verifying the log")
-    facts = _verified(workspace, end)
+    log = _verified(workspace, end)
     say(f"Building the tables as the log stood at {end:%Y-%m-%d %H:%M} UTC")
     tables = same_tables(workspace, workspace.build_dir / AS_OF, project, end)
     warehouse = Warehouse.at(tables or build(workspace, project=project, recorded_before=end).path)
     scoped = warehouse.for_person(EVERYTHING)
     is_demo = identity.shows_demo(scoped) if demo is None else demo
+    facts = log.facts(parameters(workspace)["max_retention_days"], is_demo=is_demo)
     results = _decided(workspace, scoped, facts, month, part or Part(), is_demo=is_demo)
     broken = [one for one in results if one.check_id.startswith(INTEGRITY) and one.status not in _SOUND]
     answer = Answer(
@@ -106,9 +107,9 @@ def check_month(
     return Monthly(answer=answer, scoped=scoped, notes=facts.notes)
 
 
-def _verified(workspace: Workspace, end: dt.datetime) -> LogFacts:
+def _verified(workspace: Workspace, end: dt.datetime) -> InspectedLog:
     with _readable(workspace):
-        return inspect_log(workspace, end, parameters(workspace)["max_retention_days"])
+        return inspect_log(workspace, end)
 
 
 def _late(workspace: Workspace, start: dt.datetime, end: dt.datetime) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingest.log.taken_in import Taken
+
 LEVELS: dict[int, str] = {
     1: "chain, links, gaps and columns of every event; signatures of the checkpoints",
     2: "level 1, and every sealed file, manifest line and payload hashed again",
@@ -43,11 +45,16 @@ FINDINGS: dict[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong: a word of FINDINGS, the row, file or writer it is about, and what was seen."""
+    """One thing that is wrong: a word of FINDINGS, the row, file or writer it is about, and what was seen.
+
+    ``recorded_at`` (RFC 3339, UTC) is when what it is about began to be recorded, as the manifest, or a row
+    that names a text, says; empty where it is about no one moment.
+    """
 
     code: str
     object: str
     detail: str
+    recorded_at: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +62,7 @@ class VerifyReport:
     """The result of a verification at ``level``; ``notes`` are what to know beside the findings.
 
     ``payloads`` texts were hashed again; ``unchecked`` ones could not be, because their key is not at hand.
+    ``taken`` is what the log had taken in before the moment that was asked for.
     """
 
     level: int
@@ -67,6 +75,7 @@ class VerifyReport:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     unchecked: int = 0
+    taken: Taken | None = None
 
 
 def event_name(event_id: str, writer_id: str, seq: int) -> str:

@@ -160,8 +160,8 @@ def last_pruned(state: SealedState) -> dict[str, int]:
     return last
 
 
-def pruned_too_early(state: SealedState, now: dt.datetime) -> Iterator[tuple[str, str]]:
-    """Pruned files with events that were younger than the legal floor, or still are at ``now``; and why.
+def pruned_too_early(state: SealedState, now: dt.datetime) -> Iterator[tuple[str, str, str]]:
+    """Pruned files with events that were, or at ``now`` still are, younger than the legal floor: why, when.
 
     A file's age is that of its segments, not what the prune record claims.
     """
@@ -173,10 +173,11 @@ def pruned_too_early(state: SealedState, now: dt.datetime) -> Iterator[tuple[str
             try:
                 days = (min(parse_rfc3339(record.pruned_at), now) - parse_rfc3339(newest)).days
             except ValueError:
-                yield name, f"its record states times that are none: {record.pruned_at}, {newest}"
+                yield name, f"its record states times that are none: {record.pruned_at}, {newest}", ""
                 continue
             if days < FLOOR_DAYS:
-                yield name, f"its newest event was {days} days old, less than {FLOOR_DAYS}"
+                detail = f"its newest event was {days} days old, less than {FLOOR_DAYS}"
+                yield name, detail, record.pruned_at
 
 
 @contextmanager

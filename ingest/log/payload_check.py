@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingest.contract import rfc3339
 from ingest.log.findings import Finding, event_name
 from ingest.log.rows import NAMED_PER_KIND, LogEvent
 from ingest.payload_store import StoreDamage, stored_payloads
@@ -73,10 +74,10 @@ def _locked_note(count: int, key_ids: set[str]) -> str:
     )
 
 
-def _add(found: PayloadCheck, code: str, what: str, detail: str) -> None:
+def _add(found: PayloadCheck, code: str, what: str, detail: str, recorded_at: str = "") -> None:
     number = sum(finding.code == code for finding in found.findings)
     if number < NAMED_PER_KIND:
-        found.findings.append(Finding(code=code, object=what, detail=detail))
+        found.findings.append(Finding(code=code, object=what, detail=detail, recorded_at=recorded_at))
     elif number == NAMED_PER_KIND:
         found.findings.append(Finding(code=code, object="payloads/", detail="and more of this kind"))
 
@@ -109,7 +110,8 @@ def _look_for(
                 erased_count += 1
             else:
                 detail = f"payload {payload_id} is not in the store, and no event records its erasure"
-                _add(found, "payload_missing", _event(table, row), detail)
+                recorded_at = rfc3339(table["recorded_at"][row].as_py())
+                _add(found, "payload_missing", _event(table, row), detail, recorded_at)
     if erased_count:
         found.notes.append(f"{erased_count} of {named_count} payloads were erased, each on record.")
 

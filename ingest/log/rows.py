@@ -13,6 +13,7 @@ from ingest.contract import arrow_schema
 from ingest.errors import SegmentError
 from ingest.log.findings import Finding, event_name
 from ingest.log.segments import parse_bodies
+from ingest.log.taken_in import TakenIn
 from ingest.log.wal import EVENT_LABEL, next_head
 
 # A changed file can differ in every row; the first of each kind are named, the rest counted.
@@ -28,7 +29,7 @@ _LOG_COLUMNS = [
     "run_id",
     "reason",
 ]
-PAYLOAD_COLUMNS = ["event_id", "payload_id", "payload_commit", "run_id", "writer_id", "seq"]
+PAYLOAD_COLUMNS = ["event_id", "payload_id", "payload_commit", "run_id", "writer_id", "seq", "recorded_at"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class ChainCheck:
     findings: list[Finding] = field(default_factory=list)
     log_events: list[LogEvent] = field(default_factory=list)
     payloads: list[pa.Table] = field(default_factory=list)
+    taken_in: TakenIn | None = None  # counts what was recorded before a moment, where somebody asks
     _found: dict[str, int] = field(default_factory=dict)
 
     def add(self, code: str, what: str, detail: str) -> None:
@@ -86,6 +88,8 @@ class ChainCheck:
     def collect(self, table: pa.Table) -> None:
         """Keep what the whole verification needs of these rows, and count them."""
         self.count += table.num_rows
+        if self.taken_in is not None:
+            self.taken_in.add(table)
         is_log = pc.is_in(table["event_type"], value_set=_LOG_EVENTS)
         if pc.any(is_log).as_py():
             self.log_events += [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,15 +17,22 @@ from ingest.log.manifest import Stretch
 from ingest.log.rows import ChainCheck
 from ingest.log.segments import widened
 from ingest.log.sorted_check import BATCH_ROWS, check_sorted
+from ingest.log.taken_in import TakenIn
 
 
 def check_sealed_file(
-    lake: Path, file: SealedFile, noted: Mapping[str, dict[int, str]], *, is_hashed: bool
+    lake: Path,
+    file: SealedFile,
+    noted: Mapping[str, dict[int, str]],
+    *,
+    is_hashed: bool,
+    before: dt.datetime | None = None,
 ) -> list[ChainCheck]:
     """Check ``file``; one result for each stretch, findings about the file itself with the first.
 
     ``noted`` are heads of writers (writer → seq → chain value) from the manifest; ``is_hashed`` compares the
-    file's bytes too. Raises PermissionError, MemoryError.
+    file's bytes too. With ``before`` what was recorded until then is counted. Raises PermissionError and
+    MemoryError.
     """
     checks = [
         ChainCheck(
@@ -31,6 +40,7 @@ def check_sealed_file(
             next_seq=stretch.first_seq,
             head=stretch.prev_head,
             wanted_heads=noted.get(stretch.writer_id, {}),
+            taken_in=TakenIn(before) if before is not None else None,
         )
         for stretch in file.stretches
     ]
@@ -43,6 +53,7 @@ def check_sealed_file(
             _check_end(check, stretch, name)
     for check in checks:
         check.finish(name)
+        check.findings = [replace(one, recorded_at=file.min_recorded_at) for one in check.findings]
     return checks
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import multiprocessing
 import os
 import signal
@@ -36,6 +37,7 @@ class Task(NamedTuple):
     file: SealedFile
     noted: Noted
     is_hashed: bool
+    before: dt.datetime | None
 
 
 Worker: TypeAlias = "Connection[Any, Any]"
@@ -43,15 +45,24 @@ Outcome: TypeAlias = list[ChainCheck] | OSError | MemoryError
 
 
 def check_files(
-    lake: Path, files: Sequence[SealedFile], noted: Noted, *, is_hashed: bool, processes: int | None = None
+    lake: Path,
+    files: Sequence[SealedFile],
+    noted: Noted,
+    *,
+    is_hashed: bool,
+    before: dt.datetime | None = None,
+    processes: int | None = None,
 ) -> list[ChainCheck]:
-    """Check ``files``: one result for each stretch, in their order.
+    """Check ``files``: one result for each stretch, in their order; ``before`` as for one file.
 
     ``processes`` is how many work on it; None takes one per core where the log is large enough, 1 this one
     alone. Raises OSError for a file that must not be read, VerificationError when a process was ended or
     memory was short: then nothing is known.
     """
-    tasks = [Task(number, lake, file, _noted_in(file, noted), is_hashed) for number, file in enumerate(files)]
+    tasks = [
+        Task(number, lake, file, _noted_in(file, noted), is_hashed, before)
+        for number, file in enumerate(files)
+    ]
     count = min(len(tasks), processes or _worth(files))
     done = _side_by_side(tasks, count) if count > 1 else ((task.number, _outcome(task)) for task in tasks)
     checks: dict[int, list[ChainCheck]] = {}
@@ -86,7 +97,9 @@ def _noted_in(file: SealedFile, noted: Noted) -> Noted:
 
 def _outcome(task: Task) -> Outcome:
     try:
-        return check_sealed_file(task.lake, task.file, task.noted, is_hashed=task.is_hashed)
+        return check_sealed_file(
+            task.lake, task.file, task.noted, is_hashed=task.is_hashed, before=task.before
+        )
     except (OSError, MemoryError) as error:
         return error
 

@@ -15,6 +15,7 @@ from ingest.log.findings import event_name
 from ingest.log.lake import SealedFile
 from ingest.log.rows import ChainCheck, joined_hex
 from ingest.log.segments import widened
+from ingest.log.taken_in import TakenIn
 from ingest.log.wal import EVENT_LABEL
 
 BATCH_ROWS = 16_000  # as quick as whole row groups, with a quarter of the memory
@@ -36,7 +37,7 @@ def _is_as_sealed(parquet: pq.ParquetFile, file: SealedFile, checks: list[ChainC
     heads_before = _heads_before(parquet, file, checks)
     if heads_before is None:
         return False
-    seen = ChainCheck(writer_id="", next_seq=0, head="")
+    seen = ChainCheck(writer_id="", next_seq=0, head="", taken_in=_anew(checks[0].taken_in))
     for batch in parquet.iter_batches(batch_size=BATCH_ROWS):
         try:
             rows = widened(pa.table(batch))
@@ -54,6 +55,10 @@ def _is_as_sealed(parquet: pq.ParquetFile, file: SealedFile, checks: list[ChainC
         seen.collect(rows)
     _keep(seen, file, checks)
     return True
+
+
+def _anew(taken_in: TakenIn | None) -> TakenIn | None:
+    return TakenIn(taken_in.before) if taken_in is not None else None
 
 
 def _heads_before(
@@ -100,6 +105,7 @@ def _keep(seen: ChainCheck, file: SealedFile, checks: Sequence[ChainCheck]) -> N
     for check, stretch in zip(checks, file.stretches, strict=True):
         check.count = stretch.last_seq - stretch.first_seq + 1
         check.next_seq, check.head = stretch.last_seq + 1, stretch.head
+    checks[0].taken_in = seen.taken_in
     checks[0].log_events = sorted(seen.log_events, key=lambda event: (event.writer_id, event.seq))
     if seen.payloads:
         checks[0].payloads = [pa.concat_tables(seen.payloads).sort_by(_CHAIN)]

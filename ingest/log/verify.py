@@ -15,10 +15,11 @@ from ingest.log.findings import LEVELS, Finding, VerifyReport
 from ingest.log.lake import last_pruned, pruned_too_early
 from ingest.log.manifest import Entry, Head, decode_entry
 from ingest.log.notary_check import check_checkpoints, read_checkpoints
-from ingest.log.payload_check import check_payloads
+from ingest.log.payload_check import PayloadCheck, check_payloads
 from ingest.log.rows import NAMED_PER_KIND, ChainCheck, LogEvent
 from ingest.log.sealed_pool import check_files
 from ingest.log.segments import ROW_GROUP_ROWS, event_table
+from ingest.log.taken_in import Taken, TakenIn
 from ingest.log.view import OpenFile, View, look, open_readers
 from ingest.log.wal import ChainReader, complete_lines, first_head
 from ingest.payload_struck import texts_kept
@@ -33,14 +34,15 @@ def verify(
     *,
     against: Sequence[Path] = (),
     vkey: str | None = None,
+    before: dt.datetime | None = None,
     processes: int | None = None,
 ) -> VerifyReport:
     """Verify the whole log at ``level`` (see :data:`ingest.log.findings.LEVELS`).
 
     ``against`` are checkpoints kept outside, needed for level 3; ``vkey`` is the notary's public key as the
-    auditor knows it, otherwise the one in the workspace is used. ``processes`` is how many check sealed
-    files, None one per core where it is worth it. The report says what was found; OSError, NotaryError and
-    VerificationError say that something could not be checked.
+    auditor knows it, otherwise the one in the workspace is used. ``before`` asks what was taken in until then
+    (UTC), ``processes`` is how many check sealed files, None one per core where it is worth it. The report
+    says what was found; OSError, NotaryError and VerificationError that something could not be checked.
     """
     _insist_on_level(level, against)
     findings: list[Finding] = []
@@ -52,39 +54,57 @@ def verify(
             view.sealed.files,
             _noted_heads(heads),
             is_hashed=level >= 2,
+            before=before,
             processes=processes,
         )
-        checks += _check_open_files(view, heads, findings)
+        open_checks = _check_open_files(view, heads, findings, before)
+        checks += open_checks
         findings += [finding for check in checks for finding in check.findings]
         log_events = [event for check in checks for event in check.log_events]
         findings += _check_records(view, heads, checks, log_events)
         check_checkpoints(workspace, view.lines, signed)
         findings += signed.findings
         findings += [
-            Finding(code="pruned_too_early", object=f"file {file}", detail=detail)
-            for file, detail in pruned_too_early(view.sealed, utc_now())
+            Finding(code="pruned_too_early", object=f"file {file}", detail=detail, recorded_at=pruned_at)
+            for file, detail, pruned_at in pruned_too_early(view.sealed, utc_now())
         ]
         notes = [*signed.notes, *_prune_notes(view), *_clock_notes(view, log_events, utc_now())]
-        payload_count = locked_count = 0
+        texts = PayloadCheck()
         if level >= 2:
-            payloads = check_payloads(
-                workspace, [table for check in checks for table in check.payloads], log_events
-            )
-            findings += payloads.findings
-            notes += payloads.notes
-            payload_count, locked_count = payloads.count, payloads.locked_count
+            named = [table for check in checks for table in check.payloads]
+            texts = check_payloads(workspace, named, log_events)
+        findings += texts.findings
+        notes += texts.notes
         return VerifyReport(
             level=level,
             ok=not findings,
             events=sum(check.count for check in checks),
             writers=len({check.writer_id for check in checks}),
             segments=len(view.sealed.current),
-            payloads=payload_count,
+            payloads=texts.count,
             checkpoints=signed.count,
             findings=tuple(findings),
             notes=tuple(notes),
-            unchecked=locked_count,
+            unchecked=texts.locked_count,
+            taken=_taken(checks, open_checks) if before is not None else None,
         )
+
+
+def _taken(checks: Sequence[ChainCheck], open_checks: Sequence[ChainCheck]) -> Taken:
+    counts = [check.taken_in for check in checks if check.taken_in is not None]
+    begun = [check for check in open_checks if check.taken_in is not None and check.taken_in.events]
+    heard = {
+        check.writer_id
+        for check in open_checks
+        if check.taken_in is not None and check.taken_in.events < check.count
+    }
+    return Taken(
+        events=sum(count.events for count in counts),
+        texts=sum(count.texts for count in counts),
+        writers=len({writer for count in counts for writer in count.writers}),
+        open_files=len(begun),
+        silent_writers=frozenset(check.writer_id for check in begun) - heard,
+    )
 
 
 def _insist_on_level(level: int, against: Sequence[Path]) -> None:
@@ -153,7 +173,9 @@ def _noted_heads(heads: Sequence[Head]) -> dict[str, dict[int, str]]:
     return noted
 
 
-def _check_open_files(view: View, heads: Sequence[Head], findings: list[Finding]) -> list[ChainCheck]:
+def _check_open_files(
+    view: View, heads: Sequence[Head], findings: list[Finding], before: dt.datetime | None
+) -> list[ChainCheck]:
     noted = _noted_heads(heads)
     checks: list[ChainCheck] = []
     for file, reader in open_readers(view):
@@ -167,6 +189,7 @@ def _check_open_files(view: View, heads: Sequence[Head], findings: list[Finding]
             next_seq=file.name.first_seq,
             head=reader.head.hex(),
             wanted_heads=noted.get(file.name.writer_id, {}),
+            taken_in=TakenIn(before) if before is not None else None,
         )
         _check_open_file(file, reader, found, name)
         checks.append(found)

@@ -81,7 +81,7 @@ def _measure(root: Path, events: int) -> None:
         workspace.registry_file.write_text(world.REGISTRY, encoding="utf-8")
         watch.time("writing the log (not part of the check)", lambda: _write(workspace, events))
     end = month_end(workspace, world.MONTH)
-    watch.time("of it: verification", lambda: inspect_log(workspace, end, 3650))
+    watch.time("of it: verification", lambda: inspect_log(workspace, end))
     watch.time("of it: looking for late events", lambda: late_events(workspace, end, end))
     monthly = watch.time("the check", lambda: check_month(workspace, world.MONTH, demo=False))
     with Control(workspace, process_name="bench") as control:

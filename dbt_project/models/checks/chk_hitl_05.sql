@@ -23,58 +23,38 @@ allowed as (
     where event_type = 'role_granted' and action = 'decide_approval' and coalesce(grant_effect, 'allow') = 'allow'
 ),
 
-approvals as (
-    select * from {{ ref('fct_approvals') }}
-    where is_rated and decided_by is not null
-),
-
 made as (
-    select
-        approval_id,
-        approval_id as object_id,
-        decided_by,
-        decided_at
-    from approvals
-    union all
-    -- the first of two
-    select
-        approval_id,
-        approval_id || ' ' || person_id as object_id,
-        person_id as decided_by,
-        occurred_at as decided_at
-    from {{ ref('stg_events__approvals') }}
-    where event_type = 'approval_decided' and is_confirmation_needed
+    select * from {{ ref('int_check_decisions') }}
 ),
 
 decisions as (
     select
-        approvals.is_demo,
-        {{ month_of(local_date('made.decided_at')) }} as month_start_date,
+        made.is_demo,
+        made.month_start_date,
         made.object_id,
-        approvals.run_id,
-        approvals.agent_id,
-        approvals.team_id,
+        made.run_id,
+        made.agent_id,
+        made.team_id,
         made.decided_by,
         max(case when allowed.role_id is not null then 1 else 0 end) as has_authority,
         max(case when trainings.event_id is not null then 1 else 0 end) as is_trained
     from made
-    inner join approvals on approvals.approval_id = made.approval_id
-    inner join recording on recording.is_demo = approvals.is_demo
+    inner join recording on recording.is_demo = made.is_demo
     left join {{ ref('dim_people') }} as people
-        on people.person_id = made.decided_by and people.is_demo = approvals.is_demo
-    left join allowed on allowed.role_id = people.role_id and allowed.is_demo = approvals.is_demo
+        on people.person_id = made.decided_by and people.is_demo = made.is_demo
+    left join allowed on allowed.role_id = people.role_id and allowed.is_demo = made.is_demo
     left join trainings
         on
             trainings.person_id = made.decided_by
-            and trainings.is_demo = approvals.is_demo
+            and trainings.is_demo = made.is_demo
             and trainings.occurred_at <= made.decided_at
             and trainings.expires_at > made.decided_at
-            and coalesce(trainings.agent_id, approvals.agent_id) = approvals.agent_id
-            and coalesce(trainings.team_id, approvals.team_id) = approvals.team_id
+            and coalesce(trainings.agent_id, made.agent_id) = made.agent_id
+            and coalesce(trainings.team_id, made.team_id) = made.team_id
     where made.decided_at >= recording.since_at
     group by
-        approvals.is_demo, {{ month_of(local_date('made.decided_at')) }}, made.object_id, approvals.run_id,
-        approvals.agent_id, approvals.team_id, made.decided_by
+        made.is_demo, made.month_start_date, made.object_id, made.run_id, made.agent_id, made.team_id,
+        made.decided_by
 )
 
 select

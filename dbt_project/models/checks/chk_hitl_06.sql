@@ -1,17 +1,16 @@
-{# Each reviewer with 20 decisions or more: median time to decide and share of approvals. #}
+{# Each reviewer with 20 decisions or more, alone or as one of two: median time to decide, share of approvals. #}
 with
 
 decisions as (
     select
         is_demo,
-        {{ month_of('decision_date') }} as month_start_date,
+        month_start_date,
         decided_by,
         count(*) as decision_count,
         count(case when decision in ('approved', 'approved_changed') then 1 end) as yes_count,
         percentile_cont(0.5) within group (order by seconds_to_decide nulls last) as median_s
-    from {{ ref('fct_approvals') }}
-    where is_rated and decided_by is not null
-    group by is_demo, {{ month_of('decision_date') }}, decided_by
+    from {{ ref('int_check_decisions') }}
+    group by is_demo, month_start_date, decided_by
 )
 
 select

@@ -1,16 +1,16 @@
-{# How many decisions a reviewer made within one clock hour. #}
+{# How many decisions a reviewer made within one clock hour, alone or as one of two. #}
 with
 
 hours as (
     select
         is_demo,
-        {{ month_of('decision_date') }} as month_start_date,
+        month_start_date,
         decided_by,
         date_trunc('hour', decided_at) as hour_start_at,
         count(*) as decision_count
-    from {{ ref('fct_approvals') }}
-    where is_rated and decided_by is not null and decided_at is not null
-    group by is_demo, {{ month_of('decision_date') }}, decided_by, date_trunc('hour', decided_at)
+    from {{ ref('int_check_decisions') }}
+    where decided_at is not null
+    group by is_demo, month_start_date, decided_by, date_trunc('hour', decided_at)
 ),
 
 busiest as (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ingest.contract import Value
 from ingest.workspace import Workspace
 from tests.check_world import CENT, S, Story, at, company, export, sign, written
 
@@ -73,6 +74,28 @@ def _oversight(story: Story) -> None:
     half = story.run("seed-hitl-05-of-two", "scanner", "10-07 12:30")  # the first of two had no training
     half.finish("succeeded", half.ask(deciders=("nils", "mara")))
     half.end()
+    former = story.run("seed-hitl-05-former", "payer", "10-07 12:45")  # the role was given later
+    former.finish("succeeded", former.ask(deciders=("otto",)))
+    former.end()
+    story.person("otto", "agent_user", "own")
+    otto: dict[str, Value] = {"person_id": "otto", "role_id": "team_manager", "scope": "team"}
+    story.tell("person_declared", at("10-20 08:00"), team_id="support", **otto)
+    story.tell(
+        "training_recorded", at("02-01 09:00"), person_id="otto", expires_at=at("12-31 00:00"),
+        actor_id="helena",
+    )  # fmt: skip
+    during = story.run("seed-hitl-02-during", "payer", "10-07 12:50")  # decided while it ran already
+    approval = during.ask(deciders=())
+    during.tell("approval_consumed", approval_id=approval, arguments_digest="d1", call_index=0)
+    during.tell("approval_shown", after_s=20, approval_id=approval, person_id="mara")
+    during.tell(
+        "approval_decided", approval_id=approval, person_id="mara", decision="approved", approved_digest="d1"
+    )
+    during.finish("succeeded", approval, uses=0)
+    during.end()
+    stale = story.run("seed-hitl-07-stale", "payer", "10-07 13:30")  # used after its time, says nothing of it
+    stale.finish("succeeded", stale.ask(valid_s=21), uses=0)
+    stale.end()
     twice = story.run("seed-hitl-07", "payer", "10-07 13:00")
     twice.finish("succeeded", twice.ask(), uses=2)
     twice.end()
@@ -80,6 +103,11 @@ def _oversight(story: Story) -> None:
     against.finish("succeeded", against.ask(decision="rejected"))
     against.end()
     story.run("seed-hitl-09", "payer", "10-07 15:00").end(halt_ns=300 * S)
+    deaf = story.run("seed-hitl-09-goes-on", "payer", "10-31 15:00")
+    story.tell(
+        "stop_ordered", deaf.now, stop_id="stop-deaf", stop_scope="run", run_id="seed-hitl-09-goes-on",
+        person_id="mara", reason="It must not.",
+    )  # fmt: skip
     alone = story.run("seed-hitl-11", "scanner", "10-07 16:00")
     alone.finish("succeeded", alone.ask())
     alone.end()

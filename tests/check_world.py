@@ -146,7 +146,11 @@ class Run:
         self.tell("turn_finished", list_cost_nano_usd=cents * CENT, input_tokens=10, output_tokens=1, **model)
 
     def ask(
-        self, deciders: tuple[str, ...] = ("mara",), decision: str = "approved", seconds: int = 20
+        self,
+        deciders: tuple[str, ...] = ("mara",),
+        decision: str = "approved",
+        seconds: int = 20,
+        valid_s: int = 86_400,
     ) -> str:
         """Ask for one call and have it decided; returns the approval id."""
         approval = f"ap-{self.about['run_id']}-{self.calls}"
@@ -154,7 +158,7 @@ class Run:
         self.tell("tool_call_requested", called_by="agent", tool_effect="consequential", **same)
         self.tell(
             "approval_requested", approval_id=approval, approval_rule="ask-first",
-            approver_role="team_manager", expires_at=self.now + dt.timedelta(days=1), **same,
+            approver_role="team_manager", expires_at=self.now + dt.timedelta(seconds=valid_s), **same,
         )  # fmt: skip
         for person in deciders:
             self.tell("approval_shown", after_s=seconds, approval_id=approval, person_id=person)

@@ -32,7 +32,7 @@ access as (
 select
 {{ check_row(
     month=month_of(local_date('occurred_at')), kind='access', object='coalesce(export_id, event_id)',
-    violation="not is_known or (reach <> 'all' and coalesce(object_team_id, own_team_id) <> own_team_id) or (event_type = 'export_created' and scope = 'all' and reach <> 'all')",
+    violation="not is_known or (coalesce(reach, 'own') <> 'all' and (object_team_id <> own_team_id or (event_type = 'payload_read' and object_team_id is null) or (event_type = 'export_created' and coalesce(scope, 'all') = 'all')))",
     detail="person_id || case when not is_known then ' is not declared' else ' reached rows outside ' || own_team_id end || case when event_type = 'export_created' then ' with an export' else ' by reading texts' end",
     agent='agent_id', team='object_team_id', run='run_id', person='person_id', event='event_id',
 ) }}

@@ -2,7 +2,7 @@
 select
 {{ check_row(
     month='month_start_date', kind='tool call', object='call_id',
-    violation="decision is null or decision = 'rejected' or decided_at > finished_at",
+    violation="decision is null or decision = 'rejected' or not coalesce(decided_at <= coalesce(consumed_at, finished_at), false)",
     detail="tool_name || ' was executed ' || case when decision is null then 'without a decision' when decision = 'rejected' then 'after a rejection' else 'before the decision' end",
     agent='agent_id', team='team_id', run='run_id', person='actor_id',
 ) }}

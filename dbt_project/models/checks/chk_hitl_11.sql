@@ -33,7 +33,7 @@ calls as (
             and versions.agent_version = calls.agent_version
             and versions.is_demo = calls.is_demo
             and versions.month_start_date = calls.month_start_date
-    left join yes on yes.approval_id = calls.approval_id and yes.occurred_at <= calls.finished_at
+    left join yes on yes.approval_id = calls.approval_id and yes.occurred_at <= coalesce(calls.consumed_at, calls.finished_at)
     where versions.is_biometric and calls.is_executed
     group by calls.is_demo, calls.month_start_date, calls.call_id, calls.run_id, calls.agent_id, calls.team_id
 ),

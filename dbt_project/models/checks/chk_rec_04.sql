@@ -12,7 +12,7 @@ runs as (
             versions.agent_id = runs.agent_id
             and versions.agent_version = runs.agent_version
             and versions.is_demo = runs.is_demo
-    where versions.risk_class = 'high' and runs.is_terminal
+    where coalesce(versions.risk_class, 'high') = 'high' and runs.is_terminal
 )
 
 select

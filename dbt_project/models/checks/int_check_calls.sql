@@ -1,10 +1,10 @@
-{# Consequential calls of high-risk versions, each with the approval it names. #}
+{# Consequential calls of versions of high risk, or without a class, each with the approval it names. #}
 {{ config(materialized='table') }}
 with
 
 versions as (
     select * from {{ ref('dim_agent_versions') }}
-    where risk_class = 'high'
+    where coalesce(risk_class, 'high') = 'high'
 ),
 
 calls as (

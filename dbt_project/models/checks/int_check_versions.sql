@@ -1,4 +1,4 @@
-{# Each version that ran in a month, with the risk it was declared with. #}
+{# Each version that ran in a month, with the risk it was declared with, high where none was. #}
 {{ config(materialized='table') }}
 with
 
@@ -17,7 +17,8 @@ ran as (
 select
     ran.*,
     versions.team_id,
-    versions.risk_class,
+    -- without a class an agent counts as one of high risk
+    coalesce(versions.risk_class, 'high') as risk_class,
     versions.risk_reasons,
     versions.author_id,
     versions.version_hash,

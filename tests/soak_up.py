@@ -99,7 +99,10 @@ class Up:
         pid = self.running().get(role)
         if pid is None:
             return None
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return None  # it ended by itself meanwhile
         killed_at = time.monotonic()
         # Builds come by themselves with the minute; the pages are back when the server answers.
         if role in ("worker", "receiver", "pages", "pages' starter"):

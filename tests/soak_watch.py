@@ -99,15 +99,18 @@ def _ends(values: Sequence[int]) -> tuple[float, float]:
     return statistics.median(values[:third]), statistics.median(values[-third:])
 
 
-def too_many_files(workspace: Workspace) -> list[str]:
-    """What lies about after everything has ended: open line files, locks, drafts, old generations."""
+def too_many_files(workspace: Workspace, kill_count: int) -> list[str]:
+    """What lies about after everything has ended: open line files, locks, drafts, old generations.
+
+    What is killed may leave one lock and one draft behind; nobody else may.
+    """
     root = workspace.root
     lake = list(workspace.lake_dir.rglob("*.parquet"))
     days = {path.parent for path in lake}
     most = {
         "line files in wal/": (len(list(workspace.wal_dir.glob("*.wal"))), 0),
-        "locks of processes": (len(list((root / "locks").glob("*.lock"))), 0),
-        "drafts (*.tmp, *.part)": (len([*root.rglob("*.tmp"), *root.rglob("*.part")]), 0),
+        "locks of processes": (len(list((root / "locks").glob("*.lock"))), kill_count),
+        "drafts (*.tmp, *.part)": (len([*root.rglob("*.tmp"), *root.rglob("*.part")]), kill_count),
         "generations": (len(list((workspace.build_dir / "gens").iterdir())), KEPT),
         # A build may find the readers of the log at work, and leave the compaction to the next one.
         "sealed files": (len(lake), 3 * TODAY_FILES * max(1, len(days))),

@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import hashlib
 import json
+import logging
 import random
 import socket
 import subprocess
@@ -293,6 +294,28 @@ def test_without_a_valid_token_nothing_is_read(served: Served) -> None:
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="fleetbook"')
     assert served.stored() == []
     assert served.post(body, authorization=f"bearer {served.token}").status_code == 200
+
+
+def test_a_refused_request_has_an_id_by_which_it_is_told(served: Served) -> None:
+    told: list[logging.LogRecord] = []
+    listening = logging.Handler()
+    listening.emit = told.append  # type: ignore[method-assign]
+    log = logging.getLogger("fleetbook.receiver")
+    log.addHandler(listening)
+    try:
+        own = served.post(run_body(), authorization="", x_request_id="order-66")
+        made = served.post(b"\xff\xff\xff", x_request_id="two words")  # no id: it would forge a line
+        assert "x-request-id" not in served.post(run_body()).headers
+    finally:
+        log.removeHandler(listening)
+    assert own.headers["x-request-id"] == "order-66"
+    assert made.headers["x-request-id"] != "two words"
+    ids = [made.headers["x-request-id"] for made in (own, made)]
+    assert [(one.__dict__["request_id"], one.__dict__["status"]) for one in told] == [
+        (ids[0], 401),
+        (ids[1], 400),
+    ]
+    assert served.token not in str([one.__dict__ for one in told])
 
 
 def test_what_is_no_request_is_refused_with_the_reason(served: Served) -> None:

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import identity
 from app.warehouse import Scoped
+from app.views._parts.controls import Period
 from ingest.workspace import Workspace
 from tests import pages_world
 from tests.pages_world import LEAD
@@ -100,6 +101,8 @@ def test_the_same_weeks_a_quarter_earlier_are_said_to_be_missing_where_the_histo
     [
         {"vs": "own", "vs_from": "2026-09-09", "vs_to": "2026-09-01"},
         {"vs": "own", "vs_from": "yesterday", "vs_to": "0"},
+        {"vs": "own", "vs_from": "0001-01-01", "vs_to": "0001-01-02"},
+        {"vs": "own", "vs_from": "9999-12-30", "vs_to": "9999-12-31"},
         {"vs": "own"},
         {"vs": "version 3"},
         {"vs": "v3"},
@@ -123,3 +126,17 @@ def test_an_agent_is_compared_with_the_days_of_an_earlier_version() -> None:
     replaced = versions[0]["in_force_until_at"].astimezone(ZoneInfo("Europe/Berlin")).date()
     last = min(replaced, last_day(scoped) - dt.timedelta(days=6)) - dt.timedelta(days=1)
     assert f"{last:%-d %b %Y}" in reading(app).partition("against")[2]
+
+
+def test_own_days_stay_when_the_page_is_left_and_leave_the_url_with_the_choice() -> None:
+    last = last_day(rows_of_lead()) - dt.timedelta(days=9)
+    first = last - dt.timedelta(days=6)
+    app = opened("fleet", LEAD, days="7", vs="own", vs_from=f"{first}", vs_to=f"{last}")
+    app.switch_page("views/agents.py").run()
+    app.switch_page("views/fleet.py").run()
+    own = Period(first_date=first, last_date=last).words
+    assert own in reading(app)
+    chosen = next(box for box in app.selectbox if box.key == "filter_vs")
+    chosen.set_value("before").run()
+    assert "vs_from" not in app.query_params
+    assert own not in reading(app)

@@ -15,7 +15,10 @@ from app.views._parts.page import Page
 _BEFORE, _QUARTER, _OWN = "before", "quarter", "own"
 # Thirteen whole weeks: the same weekdays.
 _QUARTER_DAYS = 91
-_KEY = "filter_vs_days"
+_KEY, _KEPT = "filter_vs_days", "kept_vs_days"
+_IN_URL = ("vs_from", "vs_to")
+# No agent ran before; and the calendar of the field needs some years of room on both sides.
+_EARLIEST, _LATEST = dt.date(2000, 1, 1), dt.date(2100, 1, 1)
 
 
 def compared(page: Page, period: Period, agent_id: str = "") -> Period:
@@ -31,6 +34,9 @@ def compared(page: Page, period: Period, agent_id: str = "") -> Period:
         _OWN: "Against own dates",
     }
     chosen = controls.one_of_many("Compare with", "vs", words)
+    if chosen != _OWN:
+        for name in _IN_URL:
+            st.query_params.pop(name, None)
     if chosen == _QUARTER:
         back = dt.timedelta(days=_QUARTER_DAYS)
         earlier = Period(first_date=period.first_date - back, last_date=period.last_date - back)
@@ -63,12 +69,19 @@ def _versions(page: Page, agent_id: str, period: Period) -> Mapping[str, Period]
 def _own(period: Period) -> Period:
     """Days that the reader names; the URL carries them as ``vs_from`` and ``vs_to``."""
     if _KEY not in st.session_state:
-        st.session_state[_KEY] = _told() or (period.before.first_date, period.before.last_date)
-    given = st.date_input("Days to compare with", key=_KEY, label_visibility="collapsed")
+        before = (period.before.first_date, period.before.last_date)
+        st.session_state[_KEY] = _told() or st.session_state.get(_KEPT) or before
+    given = st.date_input(
+        "Days to compare with",
+        key=_KEY,
+        min_value=_EARLIEST,
+        max_value=_LATEST,
+        label_visibility="collapsed",
+    )
     if not isinstance(given, tuple) or len(given) != 2:
         return period.before  # one of the two days is chosen so far
-    first, last = given
-    for name, day in (("vs_from", first), ("vs_to", last)):
+    first, last = st.session_state[_KEPT] = given
+    for name, day in zip(_IN_URL, given, strict=True):
         if st.query_params.get(name) != day.isoformat():
             st.query_params[name] = day.isoformat()
     return Period(first_date=first, last_date=last)
@@ -77,7 +90,7 @@ def _own(period: Period) -> Period:
 def _told() -> tuple[dt.date, dt.date] | None:
     """The days in the URL; None where they are no days, or the last is before the first."""
     try:
-        first, last = (dt.date.fromisoformat(st.query_params.get(name, "")) for name in ("vs_from", "vs_to"))
+        first, last = (dt.date.fromisoformat(st.query_params.get(name, "")) for name in _IN_URL)
     except ValueError:
         return None
-    return (first, last) if first <= last else None
+    return (first, last) if _EARLIEST <= first <= last <= _LATEST else None

@@ -10,8 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import identity
-from app.warehouse import Scoped
 from app.views._parts.controls import Period
+from app.warehouse import Scoped
 from ingest.workspace import Workspace
 from tests import pages_world
 from tests.pages_world import LEAD

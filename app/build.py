@@ -145,7 +145,7 @@ def _read_log(
 
     Also says whether it holds spans.
     """
-    with reading(workspace):  # a compaction waits; afterwards it may remove the files, the links stay
+    with reading(workspace.record):  # a compaction waits; afterwards it may remove the files, the links stay
         log = snapshot(workspace, folder.input)
         for file in log.files:
             if file.parent == folder.input:

@@ -36,7 +36,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
         "sign_in",
         "up",
     ),
-    "Upkeep": ("doctor", "backup", "metrics"),
+    "Upkeep": ("doctor", "backup", "metrics", "machines"),
     "Assurance": ("review", "check", "binder", "risk", "assure", "sign", "waive", "cases", "content", "log"),
 }
 

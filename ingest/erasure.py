@@ -8,25 +8,20 @@ files. Whatever interrupts this, the next erasure does the rest, and until then 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ingest.contract import Value, new_event_id
 from ingest.errors import MaintenanceError
 from ingest.holds import refuse_held
-from ingest.log.disk import publish, sync_folder
 from ingest.log.recover import recover
 from ingest.log.writer import LogWriter, utc_now
+from ingest.payload_removal import remove_texts
 from ingest.payload_store import StoredText, stored_texts
 from ingest.payload_struck import strike, struck_ids, texts_alone
 from ingest.reader import rows_where
 from ingest.workspace import Workspace
 
-_SUFFIX = ".erasing"
 _EVENTS_AT_ONCE = 1_000
 
 
@@ -52,8 +47,9 @@ def erase(
 
     ``reason`` and ``person_id`` (who does it) go into the record. An agent's specification is not about a
     person and stays. Texts in files of living writers are hidden at once and gone when those are sealed.
-    Raises MaintenanceError without run, person or reason, MaintenanceRefusal for texts under a legal hold,
-    WriterError, SegmentError, OSError.
+    Of several machines all are told, and the shared record is rewritten. Raises MaintenanceError without run,
+    person or reason, MaintenanceRefusal for texts under a legal hold, WriterError, SegmentError, PlaceError,
+    OSError.
     """
     if (run_id is None) == (subject_id is None) or not reason.strip():
         raise MaintenanceError(
@@ -62,7 +58,8 @@ def erase(
         )
     recover(workspace)
     with texts_alone(workspace):
-        stored = stored_texts(workspace)
+        elsewhere = stored_texts(workspace.record) if workspace.record != workspace else []
+        stored = [*elsewhere, *stored_texts(workspace)]  # of one in both places the one here counts
         recorded = erased_ids(workspace)
         wanted = {
             text.payload_id: text
@@ -79,11 +76,24 @@ def erase(
         finished = {text.payload_id for text in stored if not text.is_open and text.payload_id in gone}
         remove_texts(workspace, finished)
         new_ids = {text.payload_id for text in new}
-        return EraseReport(
-            erased_count=len(new),
-            finished_count=len((finished | (still_open - struck)) - new_ids),
-            open_count=len(still_open),
-        )
+    if workspace.record != workspace:
+        _erase_in_record(workspace, finished | still_open, clock())
+    return EraseReport(
+        erased_count=len(new),
+        finished_count=len((finished | (still_open - struck)) - new_ids),
+        open_count=len(still_open),
+    )
+
+
+def _erase_in_record(workspace: Workspace, payload_ids: set[str], now: dt.datetime) -> None:
+    """The record of the erasure goes ahead of it; every machine is told."""
+    from ingest.shared.erasing import erase_at_place, list_erased
+    from ingest.shared.joining import opened
+    from ingest.shared.refreshing import refresh
+
+    refresh(workspace)
+    list_erased(opened(workspace).objects, payload_ids, now)
+    erase_at_place(workspace.record, payload_ids)
 
 
 def _is_about(text: StoredText, subject_id: str | None) -> bool:
@@ -126,46 +136,3 @@ def _event(text: StoredText, reason: str, person_id: str, now: dt.datetime) -> d
         "row_count": 1,
     }
     return {**event, "run_id": text.run_id} if text.run_id is not None else event
-
-
-def remove_texts(workspace: Workspace, payload_ids: Iterable[str]) -> int:
-    """Rewrite every sealed payload file without ``payload_ids``; returns the number of texts that went.
-
-    To be called under the lock of :func:`texts_alone`. A file replaces its old self in one step. Raises
-    OSError, and SegmentError when what stays does not read back.
-    """
-    ids = pa.array(sorted(payload_ids), pa.string())
-    removed = 0
-    for leftover in workspace.payload_dir.glob(f"*{_SUFFIX}"):
-        leftover.unlink()
-    for path in sorted(workspace.payload_dir.glob("month=*/*.parquet")) if len(ids) else []:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            hits = pc.is_in(file.read(columns=["payload_id"])["payload_id"], value_set=ids)
-            count = pc.sum(hits).as_py() or 0
-            if not count:
-                continue
-            temporary = workspace.payload_dir / f"{path.stem}.{path.parent.name}{_SUFFIX}"
-            if count < len(hits):
-                _write_rest(file, temporary, ids)
-        if count < len(hits):
-            publish(temporary, path)
-        else:
-            path.unlink()
-        sync_folder(path.parent)
-        removed += count
-    return removed
-
-
-def _write_rest(file: pq.ParquetFile, temporary: object, ids: pa.Array) -> None:
-    with pq.ParquetWriter(
-        temporary,
-        file.schema_arrow,
-        compression="zstd",
-        write_page_checksum=True,
-        use_dictionary=["run_id", "kind"],
-    ) as writer:
-        for group in range(file.num_row_groups):
-            rows = file.read_row_group(group)
-            rest = rows.filter(pc.invert(pc.is_in(rows["payload_id"], value_set=ids)))
-            if rest.num_rows:
-                writer.write_table(rest)

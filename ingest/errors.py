@@ -9,6 +9,9 @@ IngestError
 │   └── MaintenanceRefusal   the law, a hold or a rule forbids it
 ├── KeyUnusable         a key of texts is missing, unreadable or not the right one
 │   └── PayloadLocked        a text is encrypted with a key that is not at hand
+├── PlaceError          the place of the shared record cannot be used or reached
+│   ├── PlaceRefusal         it is not the record that this machine knows
+│   └── ShippingBusy         another process of this machine ships
 ├── EvidenceError       an evidence bundle cannot be made
 ├── VerificationError   the log could not be verified to its end
 ├── NotaryError         the notary's key or memory cannot be used
@@ -89,6 +92,20 @@ class PayloadLocked(KeyUnusable):
             f"Texts not readable: they are encrypted with key {', '.join(sorted(key_ids))}, which is not at "
             "hand. Set FLEETBOOK_PAYLOAD_KEY to the file that holds it."
         )
+
+
+class PlaceError(IngestError):
+    """The place of the shared record cannot be used, or is not reached now."""
+
+
+class PlaceRefusal(PlaceError):
+    """The place holds another record than this machine knows, or less of it; nothing was shipped."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ShippingBusy(PlaceError):
+    """Another process of this machine ships to the shared record right now."""
 
 
 class EvidenceError(IngestError):

@@ -25,7 +25,7 @@ def active_holds(entries: Sequence[Entry]) -> list[Hold]:
 
 def holds(workspace: Workspace) -> list[Hold]:
     """The holds in force now. Raises OSError and SegmentError."""
-    return active_holds(Manifest(workspace).entries())
+    return active_holds(Manifest(workspace.record).entries())
 
 
 def add_hold(
@@ -54,8 +54,9 @@ def add_hold(
         placed_by=person_id,
         placed_at=rfc3339(clock()),
     )
-    with maintaining(workspace):  # a pruning at work decided without this hold
-        Manifest(workspace).append([hold])
+    record = workspace.record
+    with maintaining(record):  # a pruning at work decided without this hold
+        Manifest(record).append([hold])
     return hold
 
 
@@ -75,8 +76,8 @@ def release_hold(
             f"No hold released: {hold_id!r} must be a hold in force ({known}), with a reason. "
             "`fleetbook log hold list` shows them."
         )
-    record = HoldReleased(hold_id=hold_id, reason=reason, released_by=person_id, released_at=rfc3339(clock()))
-    Manifest(workspace).append([record])
+    ended = HoldReleased(hold_id=hold_id, reason=reason, released_by=person_id, released_at=rfc3339(clock()))
+    Manifest(workspace.record).append([ended])
 
 
 def refuse_held(workspace: Workspace, payload_ids: Set[str], what: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,10 +38,10 @@ _SCHEMA = pa.schema(
 )
 
 
-def payload_writer(path: Path) -> pq.ParquetWriter:
+def payload_writer(where: Path | IO[bytes]) -> pq.ParquetWriter:
     """A payload file in the making, with page checksums."""
     return pq.ParquetWriter(
-        path,
+        where,
         _SCHEMA,
         compression="zstd",
         write_page_checksum=True,
@@ -164,6 +164,29 @@ def _stored_rows(workspace: Workspace, wanted: set[str]) -> Iterator[StoredRow]:
         for path in sorted((workspace.payload_dir / f"month={month}").glob("*.parquet")):
             with suppress(FileNotFoundError):  # every text in it was erased since the folder was listed
                 yield from _sealed_rows(path, wanted)
+
+
+def stored_whole(workspace: Workspace, payload_ids: set[str]) -> Iterator[Payload]:
+    """Those of ``payload_ids`` that are in the store, each once, as they are stored. Raises OSError."""
+    missing = set(payload_ids)
+    for payload in _open_payloads(workspace, missing):
+        if payload.payload_id in missing:
+            missing.discard(payload.payload_id)
+            yield payload
+    for month in sorted({month_of(payload_id) for payload_id in missing}):
+        for path in sorted((workspace.payload_dir / f"month={month}").glob("*.parquet")):
+            with suppress(FileNotFoundError):
+                for row in _whole_rows(path, missing):
+                    missing.discard(row["payload_id"])
+                    yield Payload(**row, month=month)
+
+
+def _whole_rows(path: Path, wanted: set[str]) -> list[dict[str, Any]]:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        ids = file.read(columns=["payload_id"])["payload_id"]
+        hits = pc.is_in(ids, value_set=pa.array(sorted(wanted), pa.string()))
+        rows: list[dict[str, Any]] = file.read().filter(hits).to_pylist() if pc.any(hits).as_py() else []
+        return rows
 
 
 def _row(payload: Payload) -> StoredRow:

@@ -20,7 +20,9 @@ from ingest.log.merkle import tree_root
 from ingest.log.recover import recover
 from ingest.log.segments import ROW_GROUP_ROWS, event_table, write_rows
 from ingest.log.view import View, look, open_chunks
+from ingest.log.wal import Chunk
 from ingest.payload_store import read_texts
+from ingest.shared.whole import furthest, own_beyond
 from ingest.workspace import Workspace
 
 
@@ -51,20 +53,29 @@ def snapshot(workspace: Workspace, target_dir: Path) -> Snapshot:
 
     Dead writers are recovered first; the durable part of living ones is written to
     ``target_dir/open-0.parquet``; sealed files are named, not copied, and each is compared with the digest
-    in the manifest, because DuckDB does not see flipped bits. Raises SegmentError, OSError, WriterError.
+    in the manifest, because DuckDB does not see flipped bits. Of several machines' logs it is the copy of
+    their record, and what this machine has not shipped. Raises SegmentError, OSError, WriterError.
     """
     recover(workspace)
     target_dir.mkdir(parents=True, exist_ok=True)
     tail = target_dir / "open-0.parquet"
-    with look(workspace) as view:
-        files = [_intact(workspace, file) for file in view.sealed.files]
-        written = write_rows(tail, (chunk for _, chunk in open_chunks(view, ROW_GROUP_ROWS)))
+    with look(workspace.record) as view:
+        files = [_intact(workspace.record, file) for file in view.sealed.files]
+        written = write_rows(tail, _not_sealed(workspace, view))
         return Snapshot(
             files=[*files, tail],
             events=sum(file.count for file in view.sealed.files) + written.row_count,
             checkpoint=TreeHead(len(view.lines), tree_root(view.lines).hex()),
-            state=_state(view),
+            state=_state(workspace, view),
         )
+
+
+def _not_sealed(workspace: Workspace, view: View) -> Iterator[Chunk]:
+    """Events that no file of the log, whose ``view`` this is, holds."""
+    for _, chunk in open_chunks(view, ROW_GROUP_ROWS):
+        yield chunk
+    for piece in own_beyond(workspace, view.segments):
+        yield piece.chunk
 
 
 def log_state(workspace: Workspace) -> str:
@@ -73,12 +84,16 @@ def log_state(workspace: Workspace) -> str:
 
     Raises SegmentError for a damaged manifest, OSError.
     """
-    with look(workspace) as view:
-        return _state(view)
+    with look(workspace.record) as view:
+        return _state(workspace, view)
 
 
-def _state(view: View) -> str:
-    sealed = sorted(f"sealed {one.writer_id} {one.last_seq} {one.head}" for one in view.segments)
+def _state(workspace: Workspace, view: View) -> str:
+    if workspace.record == workspace:
+        sealed = sorted(f"sealed {one.writer_id} {one.last_seq} {one.head}" for one in view.segments)
+    else:  # shipping moves events, as compaction does: only how far each writer is counts
+        heads = furthest(workspace, view.segments)
+        sealed = sorted(f"sealed {writer_id} {one.seq} {one.head}" for writer_id, one in heads.items())
     still_open = [f"open {one.name.writer_id} {one.name.first_seq} {one.size}" for one in view.open_files]
     deleted = sorted(f"deleted {writer} {seq}" for writer, seq in last_pruned(view.sealed).items())
     return hashlib.sha256("\n".join([*sealed, *still_open, *deleted]).encode()).hexdigest()
@@ -108,7 +123,7 @@ def event_ids(workspace: Workspace, *, recorded_via: str) -> set[str]:
 
 
 def run_events(workspace: Workspace, run_id: str) -> list[dict[str, Value]]:
-    """All events of one run, sealed or not, by time and position in the log."""
+    """All events of one run, sealed or not, by time and position in the log; each id once."""
     bodies: list[str] = []
     for table in rows_where(workspace, ["body", "run_id"], "run_id", run_id):
         bodies += table["body"].to_pylist()
@@ -121,7 +136,11 @@ def payload_texts(workspace: Workspace, payload_ids: Iterable[str]) -> dict[str,
 
     Raises SegmentError when a text does not have the commitment that the log holds.
     """
-    return read_texts(workspace, payload_ids)
+    found = read_texts(workspace.record, payload_ids)
+    absent = [payload_id for payload_id, text in found.items() if text is None]
+    return (
+        found if workspace.record == workspace or not absent else {**found, **read_texts(workspace, absent)}
+    )
 
 
 def rows_where(workspace: Workspace, columns: list[str], key: str, wanted: str) -> Iterator[pa.Table]:
@@ -132,10 +151,10 @@ def rows_where(workspace: Workspace, columns: list[str], key: str, wanted: str) 
 
 def _tables(workspace: Workspace, columns: list[str], key: str, wanted: str) -> Iterator[pa.Table]:
     """Tables with ``columns`` that may hold rows whose ``key`` is ``wanted``; others are not read."""
-    with look(workspace) as view:
+    with look(workspace.record) as view:
         for file in view.sealed.files:
-            yield from _row_groups(workspace.lake_dir / file.file, columns, key, wanted)
-        for _, chunk in open_chunks(view, ROW_GROUP_ROWS):
+            yield from _row_groups(workspace.record.lake_dir / file.file, columns, key, wanted)
+        for chunk in _not_sealed(workspace, view):
             yield event_table(chunk).select(columns)
 
 

@@ -15,16 +15,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.contract import parse_rfc3339, rfc3339
-from ingest.erasure import remove_texts
 from ingest.errors import MaintenanceError, MaintenanceRefusal
 from ingest.holds import active_holds, named
 from ingest.log.lake import FLOOR_DAYS, SealedFile, maintaining, merged, remove_files
-from ingest.log.manifest import Hold, Manifest, Prune
+from ingest.log.manifest import Entry, Hold, Manifest, Prune
 from ingest.log.recover import recover
 from ingest.log.segments import ROW_GROUP_ROWS, event_table
 from ingest.log.view import View, look, open_chunks
 from ingest.log.writer import utc_now
+from ingest.payload_removal import remove_texts
 from ingest.payload_struck import texts_alone
+from ingest.shared.adding import sweep
+from ingest.shared.erasing import erase_at_place
 from ingest.workspace import Workspace
 
 FLOOR_REASON = (
@@ -77,7 +79,7 @@ def plan_pruning(
         )
     cutoff = clock() - dt.timedelta(days=older_than_days)
     with look(workspace) as view:
-        holds = active_holds(view.entries)
+        holds = active_holds([*view.entries, *_shared_entries(workspace)])
         old = [file for file in view.sealed.files if parse_rfc3339(file.max_recorded_at) < cutoff]
         kept = {file.file: why for file in old if (why := _held_by(workspace, file, holds))}
         going = [file for file in old if file.file not in kept]
@@ -88,6 +90,11 @@ def plan_pruning(
         files=tuple(file for file in going if file.file not in kept),
         kept=tuple(sorted(kept.items())),
     )
+
+
+def _shared_entries(workspace: Workspace) -> list[Entry]:
+    """The manifest of the record that this machine shares: a hold there is a hold here."""
+    return Manifest(workspace.record).entries() if workspace.record != workspace else []
 
 
 def _rows(workspace: Workspace, file: SealedFile) -> pa.Table:
@@ -178,6 +185,10 @@ def _delete(workspace: Workspace) -> tuple[int, bool]:
         ids = {payload_id for file in there for payload_id in _ids(_rows(workspace, file), is_erasure=False)}
         if ids:
             ids -= _named_elsewhere(workspace, view, there)
-    with texts_alone(workspace):
-        text_count = remove_texts(workspace, ids)
+    if workspace.origin_file.exists():
+        text_count = erase_at_place(workspace, ids)
+        sweep(workspace)
+    else:
+        with texts_alone(workspace):
+            text_count = remove_texts(workspace, ids)
     return text_count, remove_files(workspace, [file.file for file in there]) is None

@@ -11,6 +11,7 @@ from ingest.errors import WorkspaceError
 
 LAYOUT_VERSION = 1
 MARKER = "workspace.json"
+COPY = "record"  # folder of a machine's copy of the shared record
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,26 @@ class Workspace:
     def notices_file(self) -> Path:
         """Every notice as one JSON line, whatever else it is sent to."""
         return self.root / "notices.jsonl"
+
+    @property
+    def shared_file(self) -> Path:
+        """Names the place where several machines bring their logs together; there only after joining it."""
+        return self.root / "shared.json"
+
+    @property
+    def record(self) -> Workspace:
+        """Where the whole log lies: the copy of what all machines shipped; else this folder."""
+        return Workspace(self.root / COPY) if self.shared_file.exists() else self
+
+    @property
+    def origin_file(self) -> Path:
+        """Of a copy of a shared record: where it comes from; what is added to it is added there first."""
+        return self.root / "origin.json"
+
+    @property
+    def shipping_dir(self) -> Path:
+        """What this machine knows of the shared record, to ship to it: made again when it is lost."""
+        return self.root / "shipping"
 
     @property
     def has_control(self) -> bool:

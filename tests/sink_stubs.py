@@ -76,6 +76,16 @@ class _ObjectHandler(BaseHTTPRequestHandler):
         else:
             self._answer(404, "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>")
 
+    def do_HEAD(self) -> None:
+        key, _ = self._key()
+        self.send_response(200 if key in self.server.objects else 404)
+        self.send_header("Content-Length", str(len(self.server.objects.get(key, b""))))
+        self.end_headers()
+
+    def do_DELETE(self) -> None:
+        self.server.objects.pop(self._key()[0], None)
+        self._answer(204, "")
+
     def do_PUT(self) -> None:
         key, _ = self._key()
         body = self._body()

@@ -85,7 +85,7 @@ def _tell_once(control: Core, title: str, text: str) -> None:
 
 def _was_at_work(workspace: Workspace, month: dt.date) -> bool:
     end = month_end(workspace, month)
-    with look(workspace) as view:
+    with look(workspace.record) as view:
         return any(parse_rfc3339(segment.min_recorded_at) < end for segment in view.segments)
 
 

@@ -31,7 +31,7 @@ FRESH = dt.timedelta(days=1)
 
 _CODES: Mapping[str, tuple[str, ...]] = {
     "INT-01": ("chain_broken", "body_unreadable", "wal_damaged"),
-    "INT-02": ("seq_gap", "seq_duplicate", "link_broken", "tail_missing"),
+    "INT-02": ("seq_gap", "seq_duplicate", "link_broken", "tail_missing", "not_arrived"),
     "INT-03": (
         "file_missing", "file_changed", "file_unreadable", "file_unknown", "count_differs", "head_differs",
         "row_unlisted", "record_contradicts",

@@ -25,7 +25,7 @@ def late_events(workspace: Workspace, month_start: dt.datetime, month_end: dt.da
     kind = arrow_schema().field("occurred_at").type
     first, end = (_scalar(moment, kind) for moment in (month_start, month_end))
     found = 0
-    with reading(workspace), tempfile.TemporaryDirectory(prefix="fleetbook-late-") as folder:
+    with reading(workspace.record), tempfile.TemporaryDirectory(prefix="fleetbook-late-") as folder:
         for file in snapshot(workspace, Path(folder)).files:
             with pq.ParquetFile(file) as parquet:
                 for batch in parquet.iter_batches(columns=_COLUMNS):

@@ -109,7 +109,7 @@ def check_month(
 
 def _verified(workspace: Workspace, end: dt.datetime) -> InspectedLog:
     with _readable(workspace):
-        return inspect_log(workspace, end)
+        return inspect_log(workspace.record, end)
 
 
 def _late(workspace: Workspace, start: dt.datetime, end: dt.datetime) -> int:

@@ -33,12 +33,14 @@ def build_warehouse(
     A failed build changes nothing and says which step failed and why.
     """
     from app.build import PROJECT
+    from app.commands.machines import whole_log
     from app.service_log import set_up
     from app.standing import up_to_date
     from ingest.workspace import Workspace, home
 
     set_up()
     workspace = Workspace.open(home())
+    whole_log(workspace, may_be_older=True)
     now = dt.datetime.now(dt.UTC)
     checked = None if force or full else up_to_date(workspace, PROJECT, now)
     if checked is None:

@@ -66,6 +66,7 @@ def check(
 
     from app.checks.follow import keep, make_pack
     from app.checks.monthly import Part, check_month
+    from app.commands.machines import whole_log
     from ingest.workspace import Workspace, home
     from runner.control.months import company_zone, month_before, parse_month
     from runner.control.plane import Control
@@ -74,6 +75,7 @@ def check(
     now = dt.datetime.now(dt.UTC)
     with Control(workspace, process_name="fleetbook check") as control:
         asked = parse_month(month) if month else month_before(now, company_zone(control))
+    whole_log(workspace)
     part = Part(agent_id=agent, team_id=team, risk=risk)
     console, progress = Console(highlight=False), Console(stderr=True, highlight=False)
     monthly = check_month(

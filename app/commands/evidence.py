@@ -33,6 +33,7 @@ def evidence(
     Ends with 1 when events that are not signed yet, or texts whose key is not at hand, were left out.
     """
     from app.commands.log_keep import require_keeper
+    from app.commands.machines import whole_log
     from ingest.evidence import Scope, make_bundle
     from ingest.workspace import Workspace, home
 
@@ -40,7 +41,7 @@ def evidence(
     require_keeper(workspace, person, "No evidence made")
     scope = Scope(run_id=run, agent_id=agent, month=month)
     grant_id = None if without_texts else _texts_allowed(workspace, person, scope)
-    bundle = make_bundle(workspace, scope, out, with_texts=not without_texts)
+    bundle = make_bundle(whole_log(workspace), scope, out, with_texts=not without_texts)
     _record(workspace, person, scope, bundle, grant_id)
     _tell(bundle)
     if bundle.locked_count or bundle.unsigned_count:

@@ -54,11 +54,12 @@ def verify_log(
     """
     from rich.console import Console
 
+    from app.commands.machines import whole_log
     from ingest.log.verify import verify
     from ingest.workspace import Workspace, home
 
     console = Console()
-    workspace = Workspace.open(home())
+    workspace = whole_log(Workspace.open(home()))
     chosen = level if level is not None else 3 if against else 2
     try:
         with console.status(f"Verifying {workspace.root} at level {chosen} …"):
@@ -156,11 +157,12 @@ def notarise_log(
     Refuses, with exit code 1, a log that does not continue the one signed before, and a place that holds
     a checkpoint which the log does not continue; with --every also a writer whose signed events are gone.
     """
+    from app.commands.machines import whole_log
     from ingest.log.checkpoint import VKEY_FILE
     from ingest.workspace import Workspace, home
 
-    workspace = Workspace.open(home())
-    _sign(workspace, key, to or [], is_noting_heads=True)
+    workspace = whole_log(Workspace.open(home()))
+    _sign(workspace, key, to or [], is_noting_heads=not workspace.origin_file.exists())
     typer.echo(f"Auditors need the public key once: {workspace.checkpoint_dir / VKEY_FILE}.", err=True)
     if every is not None:
         _sign_for_ever(workspace, key, to or [], every)
@@ -174,6 +176,7 @@ def _sign_for_ever(workspace: Workspace, key: Path | None, places: list[str], ev
     size = -1
     while True:
         try:
+            _fetch(workspace)
             signed = notary.sign()
             for place in places:
                 keep_heads(signed.note, place)
@@ -190,14 +193,35 @@ def _sign_for_ever(workspace: Workspace, key: Path | None, places: list[str], ev
         time.sleep(every)
 
 
-def _sign(workspace: Workspace, key: Path | None, places: list[str], *, is_noting_heads: bool) -> None:
-    from ingest.log.checkpoint import notarise
-    from ingest.log.sinks import keep_checkpoint
+def _fetch(workspace: Workspace) -> None:
+    """What came to a shared record since; a place that is not reached is asked again the next time."""
+    from ingest.errors import PlaceError, PlaceRefusal
+    from ingest.shared.copying import fetch
 
+    if not workspace.origin_file.exists():
+        return
     try:
+        fetch(workspace)
+    except PlaceRefusal:
+        raise
+    except PlaceError as error:
+        typer.echo(str(error), err=True)
+
+
+def _sign(workspace: Workspace, key: Path | None, places: list[str], *, is_noting_heads: bool) -> None:
+    from ingest.log.checkpoint import key_path, notarise
+    from ingest.log.sinks import keep_checkpoint
+    from ingest.shared.signing import insist_on_one_notary, publish_checkpoint
+
+    is_shared = workspace.origin_file.exists()
+    try:
+        if is_shared:
+            insist_on_one_notary(workspace, key or key_path(workspace))
         done = notarise(workspace, key, is_noting_heads=is_noting_heads)
     except OSError as error:
         _stop_unreadable("Not signed", error)
+    if is_shared:
+        publish_checkpoint(workspace, done)
     typer.echo(done.note, nl=False)
     state = "Signed" if done.is_new else "Nothing new since"
     typer.echo(f"{state}: {done.path} ({done.checkpoint.size} manifest lines).", err=True)

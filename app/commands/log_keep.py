@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from ingest.log.compact import CompactReport
     from ingest.retention import PrunePlan
     from ingest.workspace import Workspace
 
@@ -33,10 +34,19 @@ def register(log: typer.Typer) -> None:
 
 def compact_log() -> None:
     """Put the small files of each day together, sorted by agent and run. Events and proofs stay."""
+    from app.commands.machines import whole_log
     from ingest.log.compact import compact
+    from ingest.shared.adding import sweep
     from ingest.workspace import Workspace, home
 
-    report = compact(Workspace.open(home()))
+    workspace = Workspace.open(home())
+    for log in dict.fromkeys((workspace, whole_log(workspace))):
+        _tell_compaction(compact(log))
+        if log.origin_file.exists():
+            sweep(log)
+
+
+def _tell_compaction(report: CompactReport) -> None:
     for record in report.records:
         size = record.file_bytes / 1e6
         typer.echo(f"{record.file}: {record.count:,} events of {len(record.inputs):,} files, {size:,.1f} MB.")
@@ -58,11 +68,13 @@ def erase_texts(
 
     Refuses, with exit code 1, what a legal hold keeps.
     """
+    from app.commands.machines import whole_log
     from ingest.erasure import erase
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
     require_keeper(workspace, person, "Not erased")
+    whole_log(workspace)
     report = erase(workspace, run_id=run, subject_id=subject, reason=reason, person_id=person)
     typer.echo(f"Erased and recorded: {_texts(report.erased_count)}.")
     if report.finished_count:
@@ -114,16 +126,20 @@ def prune_log(
 
     Refuses, with exit code 1, anything younger than the law allows. What a legal hold covers stays.
     """
+    from app.commands.machines import whole_log
     from ingest.retention import plan_pruning, prune
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
+    record = whole_log(workspace)
     if not delete:
-        _print_plan(plan_pruning(workspace, older_than_days))
+        _print_plan(plan_pruning(record, older_than_days))
         typer.echo("Nothing was deleted. Add --delete, --reason and --as to delete.")
         return
     require_keeper(workspace, person, "Not pruned")
-    report = prune(workspace, older_than_days=older_than_days, reason=reason, person_id=person)
+    if record != workspace:  # this machine's own files first: what is gone there cannot be shipped again
+        prune(workspace, older_than_days=older_than_days, reason=reason, person_id=person)
+    report = prune(record, older_than_days=older_than_days, reason=reason, person_id=person)
     _print_plan(report.plan)
     typer.echo(f"Deleted and recorded, with {_texts(report.text_count)}.")
     if report.is_removal_postponed:
@@ -148,11 +164,13 @@ def hold_add(
     agent: Annotated[str | None, typer.Option(metavar="AGENT", help="Hold everything of this agent.")] = None,
 ) -> None:
     """Place a legal hold on a run, on an agent or, without either, on the whole log."""
+    from app.commands.machines import whole_log
     from ingest.holds import add_hold, named
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
     require_keeper(workspace, person, "No hold placed")
+    whole_log(workspace)
     hold = add_hold(workspace, run_id=run, agent_id=agent, reason=reason, person_id=person)
     typer.echo(f"{hold.hold_id}: {named(hold)} is neither pruned nor erased until the hold is released.")
 
@@ -163,21 +181,26 @@ def hold_release(
     person: PersonOption,
 ) -> None:
     """End a legal hold."""
+    from app.commands.machines import whole_log
     from ingest.holds import release_hold
     from ingest.workspace import Workspace, home
 
     workspace = Workspace.open(home())
     require_keeper(workspace, person, "No hold released")
+    whole_log(workspace)
     release_hold(workspace, hold_id, reason=reason, person_id=person)
     typer.echo(f"{hold_id} is released.")
 
 
 def hold_list() -> None:
     """Show the legal holds in force."""
+    from app.commands.machines import whole_log
     from ingest.holds import holds, named
     from ingest.workspace import Workspace, home
 
-    in_force = holds(Workspace.open(home()))
+    workspace = Workspace.open(home())
+    whole_log(workspace)
+    in_force = holds(workspace)
     for hold in in_force:
         typer.echo(f"{hold.hold_id}  {hold.placed_at[:10]}  {named(hold)}  {hold.placed_by}: {hold.reason}")
     if not in_force:

@@ -32,6 +32,7 @@ START_SECONDS = 30.0  # what ends sooner the first time has not started: a taken
 LONGEST_WAIT_SECONDS = 60.0
 EXPORT_SECONDS = 900.0
 CHECK_SECONDS = 3600.0
+SHIP_SECONDS = 10  # what a machine may lose with its disk
 STOP_SECONDS = 40.0  # a worker gives its runs 30 seconds to end or park
 
 
@@ -72,12 +73,15 @@ def up(
 ) -> None:
     """Start pages, OTLP receiver, worker, builds and the monthly check on this machine, until Ctrl-C."""
     set_up()
-    root = str(Workspace.open(home()).root.resolve())
+    workspace = Workspace.open(home())
+    root = str(workspace.root.resolve())
     parts = [Part(name="pages", words=("serve", "--port", str(port)))]
     if receiver:
         parts.append(Part(name="receiver", words=("serve-otlp", "--port", str(receiver_port))))
     if worker:
         parts.append(Part(name="worker", words=("worker",)))
+    if workspace.record != workspace:
+        parts.append(Part(name="shipping", words=("machines", "ship", "--every", str(SHIP_SECONDS))))
     if build_minutes:
         parts.append(Part(name="build", words=("build",), every=60.0 * build_minutes))
         parts.append(Part(name="exports", words=("exports", "run"), every=EXPORT_SECONDS))

@@ -117,7 +117,7 @@ def signed(desk: Desk) -> Signed:
 
     Raises SegmentError for a damaged manifest.
     """
-    workspace = desk.control.workspace
+    workspace = desk.control.workspace.record
     sizes = [int(path.stem) for path in checkpoint_files(workspace) if path.stem.isdecimal()]
     if not sizes:
         return Signed(signed_at=None, line_count=None)
@@ -129,7 +129,7 @@ def signed(desk: Desk) -> Signed:
 
 def log_health(desk: Desk) -> LogHealth:
     """The state of the log now. Raises IngestError for a damaged manifest, OSError."""
-    found = status(desk.control.workspace)
+    found = status(desk.control.workspace.record)
     return LogHealth(
         sealed_events=found.sealed_events,
         open_events=sum(one.event_count for one in found.open_writers),

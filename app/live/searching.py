@@ -45,7 +45,9 @@ def hits(desk: Desk, wanted: str, first_date: dt.date) -> TextHits:
     """Runs with ``wanted`` in a text since ``first_date``, whoever may read them: never shown as they are."""
     # A run's texts may have been written a little before the day that it is counted on.
     since = first_date - dt.timedelta(days=31)
-    return runs_with_text(desk.control.workspace, wanted, first_month=f"{since:%Y-%m}", seconds=SECONDS)
+    return runs_with_text(
+        desk.control.workspace.record, wanted, first_month=f"{since:%Y-%m}", seconds=SECONDS
+    )
 
 
 @dataclass

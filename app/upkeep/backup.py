@@ -32,7 +32,9 @@ _STAMP = "%Y-%m-%dT%H-%M-%SZ"
 _BLOCK = 1 << 20
 
 # Made again by the product, or only of use to processes that run now; a notary's key belongs elsewhere.
-_NOT_KEPT = frozenset({"build", "knowledge", "locks", "wal", "lake", "payloads", "manifest.jsonl", FACTS})
+_NOT_KEPT = frozenset(
+    {"build", "knowledge", "locks", "record", "shipping", "wal", "lake", "payloads", "manifest.jsonl", FACTS}
+)
 _KEYS = "notary.key"
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import AppError
 from app.upkeep.findings import Finding
 from app.upkeep.look_around import disk_space, models, open_secrets, registry, rejected_input, settings
-from app.upkeep.look_inside import control_store, event_log, warehouse
+from app.upkeep.look_inside import control_store, event_log, shared_record, warehouse
 from ingest.errors import IngestError
 from ingest.workspace import Workspace
 from runner.errors import RunnerError
@@ -24,6 +24,7 @@ _LOOKS: dict[str, Callable[[Workspace, dt.datetime], Iterator[Finding]]] = {
     "models": models,
     "control store": control_store,
     "log": event_log,
+    "shared record": shared_record,
     "warehouse": warehouse,
     "quarantine": rejected_input,
 }

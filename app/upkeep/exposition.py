@@ -21,6 +21,7 @@ from app.upkeep.vitals import (
 )
 from ingest.errors import IngestError
 from ingest.log.writer import utc_now
+from ingest.shared.arrivals import standing
 from ingest.workspace import Workspace
 from runner.control.plane import Control
 from runner.errors import RunnerError
@@ -123,6 +124,29 @@ def _log(workspace: Workspace, now: dt.datetime) -> Iterator[Metric]:
     yield from _gauge("log_newest_event_timestamp_seconds", "When the newest sealed event came.", newest)
 
 
+def _shared(workspace: Workspace, now: dt.datetime) -> Iterator[Metric]:
+    """By the copy of the record here: alert on what does not arrive where a copy is fetched."""
+    if workspace.record == workspace:
+        return
+    machines = standing(workspace.record, now)
+    record = log_vitals(workspace.record).status
+    yield from _gauge("record_events", "Events in the copy of the shared record.", record.sealed_events)
+    yield from _gauge("record_manifest_lines", "Lines of the shared manifest.", record.manifest_lines)
+    yield from _gauge("record_signed_lines", "Lines that a checkpoint covers.", record.signed_lines or 0)
+    yield from _by(
+        "record_missing_events",
+        "Events that a machine acknowledged and the record does not hold.",
+        "machine",
+        {one.machine_id: one.missing for one in machines},
+    )
+    yield from _by(
+        "record_machine_stated_timestamp_seconds",
+        "When a machine last spoke.",
+        "machine",
+        {one.machine_id: int(one.stated_at.timestamp()) for one in machines},
+    )
+
+
 def _warehouse(workspace: Workspace, now: dt.datetime) -> Iterator[Metric]:
     vitals = warehouse_vitals(workspace, now)
     if vitals is None:
@@ -160,6 +184,7 @@ def _quarantine(workspace: Workspace, _: dt.datetime) -> Iterator[Metric]:
 _STORES: dict[str, Callable[[Workspace, dt.datetime], Iterator[Metric]]] = {
     "control": _control,
     "log": _log,
+    "record": _shared,
     "warehouse": _warehouse,
     "disk": _disk,
     "quarantine": _quarantine,

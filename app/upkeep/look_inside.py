@@ -9,6 +9,9 @@ from pathlib import Path
 
 from app.upkeep.findings import Finding, State
 from app.upkeep.vitals import control_vitals, has_control_store, log_vitals, warehouse_vitals
+from ingest.log.manifest import Manifest, segments_of
+from ingest.shared.arrivals import standing
+from ingest.shared.whole import own_beyond
 from ingest.workspace import Workspace
 from runner.control.core import Core
 from runner.control.plane import Control
@@ -126,7 +129,38 @@ def event_log(workspace: Workspace, now: dt.datetime) -> Iterator[Finding]:
             f"this machine says {now:%Y-%m-%d %H:%M} UTC",
             advice="Set the clock: budgets, schedules and deadlines go by it.",
         )
-    yield from _signed(vitals.signed_at, state.manifest_lines, state.signed_lines, now)
+    if workspace.record == workspace:
+        yield from _signed(vitals.signed_at, state.manifest_lines, state.signed_lines, now)
+
+
+def shared_record(workspace: Workspace, now: dt.datetime) -> Iterator[Finding]:
+    """Whether what several machines recorded arrives in their record, by the copy here; signed, too."""
+    if workspace.record == workspace:
+        return
+    vitals, machines = log_vitals(workspace.record), standing(workspace.record, now)
+    missing = sum(one.missing for one in machines)
+    words = f"{vitals.status.sealed_events:,} events of {len(machines)} machines, {missing:,} on their way"
+    yield Finding(subject="shared record", state="ok", words=words)
+    for one in machines:
+        if one.is_incomplete:
+            yield Finding(
+                subject="shared record",
+                state="look",
+                words=f"machine {one.machine_id}: {one.words}",
+                advice="Start it there; when it is gone for good: `fleetbook machines lost`.",
+            )
+    unshipped = sum(
+        len(piece.chunk.bodies)
+        for piece in own_beyond(workspace, segments_of(Manifest(workspace.record).entries()))
+    )
+    if unshipped:
+        yield Finding(
+            subject="shared record",
+            state="ok",
+            words=f"{unshipped:,} events of this machine are not in the copy here",
+            advice="`fleetbook machines ship` brings them; `fleetbook up` does it.",
+        )
+    yield from _signed(vitals.signed_at, vitals.status.manifest_lines, vitals.status.signed_lines, now)
 
 
 def _signed(
@@ -150,7 +184,7 @@ def warehouse(workspace: Workspace, now: dt.datetime) -> Iterator[Finding]:
     """Whether the pages show what the log holds."""
     vitals = warehouse_vitals(workspace, now)
     if vitals is None:
-        found = log_vitals(workspace).status
+        found = log_vitals(workspace.record).status
         newest = found.sealed_events + sum(one.event_count for one in found.open_writers)
         state: State = "look" if newest else "ok"
         advice = "`fleetbook build` makes it." if newest else ""

@@ -31,6 +31,7 @@ from ingest.log.lake import (
 from ingest.log.manifest import Compaction, Manifest
 from ingest.log.merge import GROUP_ROWS, merge
 from ingest.log.writer import utc_now
+from ingest.shared.adding import put_file
 from ingest.workspace import Workspace
 
 # Files get 64 to 256 MB where a day has that much: the size that readers of Parquet are quickest with.
@@ -71,6 +72,8 @@ def compact(
         records: list[Compaction] = []
         for inputs in _groups(sealed_state(Manifest(workspace).entries()), file_bytes, clock()):
             part, record = _merged(workspace, inputs, group_rows, clock())
+            if workspace.origin_file.exists():
+                put_file(workspace, part, record.file)
             with alone(workspace, patience_s) as is_alone:
                 if is_alone:
                     _swap(workspace, part, record)
@@ -178,10 +181,13 @@ def _merged(
     stem = f"compacted-{sha256(names.encode()).hexdigest()[:16]}"  # a second try makes the same name
     part = workspace.lake_dir / f"{stem}{PART_SUFFIX}"
     count = merge(workspace.lake_dir, inputs, part, group_rows=group_rows)
+    digest = file_sha256(part)
+    if workspace.origin_file.exists():  # two machines may try, with other bytes: each its own name
+        stem = f"{stem}.{digest[:16]}"
     record = Compaction(
         file=f"{_folder(inputs[0])}/{stem}.parquet",
         file_bytes=part.stat().st_size,
-        file_sha256=file_sha256(part),
+        file_sha256=digest,
         count=count,
         min_recorded_at=min(file.min_recorded_at for file in inputs),
         max_recorded_at=max(file.max_recorded_at for file in inputs),

@@ -20,6 +20,7 @@ FINDINGS: dict[str, str] = {
     "seq_gap": "events of a writer are missing between two that are there",
     "seq_duplicate": "a position in a writer's chain is there twice",
     "tail_missing": "the last events of a writer are missing",
+    "not_arrived": "a machine is silent, and events that it acknowledged are not known to be in the record",
     "count_differs": "a segment, or a writer's closing event, states another number of events than is there",
     "head_differs": "a chain does not end in the value that the manifest holds",
     "file_missing": "a segment of the manifest is not on the disk",

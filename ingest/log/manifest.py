@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -149,6 +149,7 @@ class Manifest:
     """The manifest of one workspace. Every access takes the file's lock: readers see whole lines only."""
 
     def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
         self._path = workspace.manifest_file
 
     @contextmanager
@@ -165,14 +166,24 @@ class Manifest:
             os.close(fd)
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Add ``entries`` durably. Raises OSError.
+        """Add ``entries`` durably, in the copy of a shared record at its place first. Raises OSError.
 
         The torn line of a crashed process was never relied on and goes first.
         """
-        content = b"".join(encode_entry(entry) + b"\n" for entry in entries)
+        lines = [encode_entry(entry) for entry in entries]
+        if self._workspace.origin_file.exists():
+            from ingest.shared.adding import add_to_record
+
+            add_to_record(self._workspace, lines)
+        else:
+            self.append_lines(lines)
+
+    def append_lines(self, lines: Sequence[bytes], *, first: Callable[[], None] = lambda: None) -> None:
+        """Add ``lines`` (without LF) durably, right after ``first``. Raises OSError."""
         with self._locked(fcntl.LOCK_EX) as fd:
+            first()
             _drop_torn_line(fd)
-            write_all(fd, content)
+            write_all(fd, b"".join(line + b"\n" for line in lines))
             sync_file(fd)
 
     @contextmanager

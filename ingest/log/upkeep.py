@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ingest.errors import MaintenanceError, SegmentError
+from ingest.errors import MaintenanceError, PlaceError, SegmentError
 from ingest.log.compact import compact
+from ingest.shared.adding import sweep
 from ingest.workspace import Workspace
 
 # Whoever reads the log now may read on: the next build comes soon.
@@ -15,11 +16,18 @@ def keep_in_order(workspace: Workspace) -> str:
 
     Raises nothing that the log raises on purpose: what asked for upkeep is done already.
     """
+    told = [_compacted(log) for log in dict.fromkeys((workspace, workspace.record))]
+    return " ".join(one for one in told if one)
+
+
+def _compacted(workspace: Workspace) -> str:
     try:
         report = compact(workspace, patience_s=_PATIENCE_S)
+        if report.records and workspace.origin_file.exists():
+            sweep(workspace)
     except MaintenanceError:
         return ""  # a compaction or a pruning is at work: the next build looks again
-    except (SegmentError, OSError) as error:
+    except (SegmentError, PlaceError, OSError) as error:
         return f"The log was not compacted: {error}"
     if not report.records:
         return ""

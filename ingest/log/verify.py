@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from ingest.log.taken_in import Taken, TakenIn
 from ingest.log.view import OpenFile, View, look, open_readers
 from ingest.log.wal import ChainReader, complete_lines, first_head
 from ingest.payload_struck import texts_kept
+from ingest.shared.arrivals import arrivals, arrived, not_arrived, on_their_way
+from ingest.shared.machines import open_writers, statements
 from ingest.workspace import Workspace
 
 __all__ = ["Finding", "VerifyReport", "verify"]
@@ -61,14 +63,13 @@ def verify(
         checks += open_checks
         findings += [finding for check in checks for finding in check.findings]
         log_events = [event for check in checks for event in check.log_events]
-        findings += _check_records(view, heads, checks, log_events)
+        stated = statements(workspace)
+        standing = arrivals(stated, arrived(view.segments), utc_now())
+        findings += _check_records(view, heads, checks, log_events, elsewhere=open_writers(stated))
+        findings += not_arrived(standing)
         check_checkpoints(workspace, view.lines, signed)
         findings += signed.findings
-        findings += [
-            Finding(code="pruned_too_early", object=f"file {file}", detail=detail, recorded_at=pruned_at)
-            for file, detail, pruned_at in pruned_too_early(view.sealed, utc_now())
-        ]
-        notes = [*signed.notes, *_prune_notes(view), *_clock_notes(view, log_events, utc_now())]
+        notes = [*signed.notes, *_log_notes(view, log_events, utc_now()), *on_their_way(standing)]
         texts = PayloadCheck()
         if level >= 2:
             named = [table for check in checks for table in check.payloads]
@@ -118,14 +119,26 @@ def _insist_on_level(level: int, against: Sequence[Path]) -> None:
 
 
 def _check_records(
-    view: View, heads: Sequence[Head], checks: Sequence[ChainCheck], log_events: Sequence[LogEvent]
+    view: View,
+    heads: Sequence[Head],
+    checks: Sequence[ChainCheck],
+    log_events: Sequence[LogEvent],
+    *,
+    elsewhere: Set[str],
 ) -> Iterator[Finding]:
     """What the manifest, the events about the log and the files on the disk say of each other."""
     yield from _check_manifest_chains(view)
     for file, detail in view.sealed.problems:
         yield Finding(code="record_contradicts", object=f"file {file}", detail=detail)
-    yield from _check_writer_ends(view, heads, checks, log_events)
+    yield from _check_writer_ends(view, heads, checks, log_events, elsewhere=elsewhere)
     yield from _check_unknown_files(view)
+    for file, detail, pruned_at in pruned_too_early(view.sealed, utc_now()):
+        yield Finding(code="pruned_too_early", object=f"file {file}", detail=detail, recorded_at=pruned_at)
+
+
+def _log_notes(view: View, log_events: Sequence[LogEvent], now: dt.datetime) -> Iterator[str]:
+    yield from _prune_notes(view)
+    yield from _clock_notes(view, log_events, now)
 
 
 def _prune_notes(view: View) -> Iterator[str]:
@@ -242,9 +255,17 @@ class _End:
 
 
 def _check_writer_ends(
-    view: View, heads: Sequence[Head], checks: Sequence[ChainCheck], log_events: Sequence[LogEvent]
+    view: View,
+    heads: Sequence[Head],
+    checks: Sequence[ChainCheck],
+    log_events: Sequence[LogEvent],
+    *,
+    elsewhere: Set[str],
 ) -> Iterator[Finding]:
-    """Every writer is open, closed by its own last event, or recovered; anything else has lost its tail."""
+    """Every writer is open, closed by its own last event, or recovered; anything else has lost its tail.
+
+    ``elsewhere`` are those that are open on another machine.
+    """
     ends: dict[str, _End] = defaultdict(_End)
     for check in checks:
         end = ends[check.writer_id]
@@ -257,8 +278,8 @@ def _check_writer_ends(
         end.is_ended = end.is_ended or (segment.is_recovered and bool(view.sealed.prunes))
     for head in heads:
         ends[head.writer_id].noted_seq = max(ends[head.writer_id].noted_seq, head.seq)
-    for name in view.line_files:
-        ends[name.writer_id].is_ended = True
+    for writer_id in (*(name.writer_id for name in view.line_files), *(elsewhere & ends.keys())):
+        ends[writer_id].is_ended = True
     for writer_id, last_seq in last_pruned(view.sealed).items():
         ends[writer_id].is_ended = ends[writer_id].is_ended or last_seq + 1 >= ends[writer_id].next_seq
     yield from _stated_ends(ends, log_events)

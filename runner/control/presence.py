@@ -11,9 +11,9 @@ import datetime as dt
 import fcntl
 import os
 import secrets
-import socket
 from pathlib import Path
 
+from ingest.shared.machines import machine_id
 from ingest.workspace import Workspace
 
 
@@ -22,14 +22,15 @@ class Presence:
 
     def __init__(self, workspace: Workspace) -> None:
         self._folder = workspace.root / "locks"
-        self._host = socket.gethostname().replace("/", "_") or "host"
+        # Two machines may have one host name, as containers do; each has a workspace of its own.
+        self._host = machine_id(workspace)
         self._owner: str | None = None
         self._pid = 0
         self._file = -1
 
     @property
     def owner(self) -> str:
-        """Name under which this process holds leases: host, process id and a random part."""
+        """Name under which this process holds leases: machine, process id and a random part."""
         if self._owner is None or self._pid != os.getpid():
             self._pid = os.getpid()
             self._owner = f"{self._host}~{self._pid}~{secrets.token_hex(4)}"

@@ -74,7 +74,7 @@ def not_arrived(all_arrivals: Sequence[Arrival]) -> Iterator[Finding]:
     """A finding for each machine whose events nobody is bringing."""
     for arrival in all_arrivals:
         if arrival.is_incomplete:
-            # What was stated and is missing may be of any time; what nobody stated came after the machine spoke.
+            # What was stated and is missing may be of any time; what nobody stated came afterwards.
             since = "" if arrival.missing else rfc3339(arrival.stated_at)
             yield Finding(
                 code="not_arrived",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from app.desk import AccessRefused, DecisionRefused, Desk, NotFound, RegistryNotApplied
 from ingest.workspace import Workspace
@@ -182,3 +185,16 @@ def test_an_export_is_told_before_its_files_appear_and_refused_to_who_may_not(
     assert event_id
     with pytest.raises(AccessRefused, match="role agent_user may not export_data"):
         desk.record_export("jon-vass", **wanted)  # type: ignore[arg-type]  # one dict for two calls
+
+
+def test_as_many_sessions_read_at_once_as_there_are(control: Control) -> None:
+    """A pool of fifteen connections, none of which came back, failed the page of the sixteenth session."""
+    together = threading.Barrier(24, timeout=120)
+
+    def look(_number: int) -> int:
+        with control.store.read() as connection:
+            together.wait()  # nobody has finished reading when the last one begins
+            return len(connection.execute(sa.text("select name from store_facts")).all())
+
+    with ThreadPoolExecutor(24) as threads:
+        assert set(threads.map(look, range(24))) == {1}

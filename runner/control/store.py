@@ -296,9 +296,11 @@ def bring_up_to_date(connection: Connection) -> None:
 def _engine(url: str) -> Engine:
     # The driver that the optional extra installs; SQLAlchemy's own default is the older one.
     url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-    engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
-    if engine.dialect.name == "sqlite":
-        sa_event.listen(engine, "connect", _prepare_sqlite)
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url)
+    # Idle keeps the connections and gives none back: a pool with a limit would wait for them in vain.
+    engine = sa.create_engine(url, connect_args={"timeout": 30}, poolclass=sa.NullPool)
+    sa_event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from app.build import build
 from app.questions.asking import FilterValue
+from app.questions.rates import with_rate
 from app.warehouse import QUESTIONS, Scoped
 from ingest.workspace import Workspace
 from tests.warehouse_world import LEAD, NOW, World, world, write_world
@@ -226,6 +227,16 @@ def test_intervals_are_wilsons(lead: Scoped) -> None:
     assert row["low"] == pytest.approx(0.1368, abs=1e-4)
     assert row["high"] == pytest.approx(0.6943, abs=1e-4)
     assert row["is_small"]
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [(4, 4, 51, 100), (8, 8, 68, 100), (27, 30, 74, 97), (90, 100, 83, 94), (270, 300, 86, 93)],
+)
+def test_the_intervals_of_the_definitions(k: int, n: int, low: int, high: int) -> None:
+    """The examples that stand beside the rule: rounded to whole percent."""
+    rate = with_rate(pl.DataFrame({"k": [k], "n": [n]}), "rate", "k", "n").row(0, named=True)
+    assert (round(100 * rate["rate_low"]), round(100 * rate["rate_high"])) == (low, high)
 
 
 def test_the_search_finds_filters_orders_and_counts(lead: Scoped) -> None:

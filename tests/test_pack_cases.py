@@ -9,6 +9,8 @@ import pytest
 
 from app.checks import monthly
 from app.checks.waivers import unwaived, waivers_in_force
+from app.desk import Desk
+from app.live.compliance import overdue
 from ingest.contract import Value
 from ingest.reader import rows_where
 from ingest.workspace import Workspace
@@ -156,6 +158,18 @@ def test_a_case_is_overdue_when_its_deadline_has_passed_and_nobody_closed_it(
     assert not case.is_overdue(clock())
     clock.now += dt.timedelta(days=14)
     assert case.is_overdue(clock())
+
+
+def test_an_overdue_case_is_shown_to_its_owner_and_to_who_may_sign(control: Control, clock: Clock) -> None:
+    (case,) = cases.follow(control, "2026-10", [LATE])
+    cases.note(control, case.case_id, "ida-berg", "hers to see to", owner_id="mara-lindt")
+    seen = {person: overdue(Desk(control), person) for person in ("mara-lindt", "ida-berg", "otto-klein")}
+    assert not any(seen.values())
+    clock.now += dt.timedelta(days=14)
+    for person, count in (("mara-lindt", 1), ("ida-berg", 1), ("otto-klein", 0)):
+        assert [one.case_id for one in overdue(Desk(control), person)] == [case.case_id] * count
+    cases.close(control, case.case_id, "mara-lindt", "done", "T-1")
+    assert overdue(Desk(control), "ida-berg") == []
 
 
 def test_a_case_is_closed_by_its_owner_or_an_officer_with_evidence(control: Control) -> None:

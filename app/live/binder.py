@@ -1,4 +1,4 @@
-"""The EU AI Act binder and grants of content as a page shows them."""
+"""The EU AI Act binder as a page shows it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from pathlib import Path
 
 from app.binder.make import REPORT_NAME, folder_of, make_binder, read_binder
 from app.desk import Desk
-from runner.control import content_grants
 from runner.control.access import WHOLE_COMPANY, may
-from runner.control.content_grants import ContentGrant
 
-__all__ = ["ContentGrant", "Kept", "grants", "kept", "make"]
+__all__ = ["Kept", "kept", "make", "may_make"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +53,3 @@ def make(desk: Desk, person_id: str, month: dt.date) -> int:
     control = desk.control
     control.require(control.registry(), person_id, "sign_report", WHOLE_COMPANY)
     return make_binder(control, month).gap_count
-
-
-def grants(desk: Desk, person_id: str) -> tuple[list[ContentGrant], dt.datetime]:
-    """Grants of content and the time now: all for who sees every team, else the person's own."""
-    control = desk.control
-    registry = control.registry()
-    person = registry.people.get(person_id)
-    sees_all = person is not None and registry.roles[person.role].scope == "all"
-    with control.store.read() as connection:
-        found = content_grants.of_person(connection, None if sees_all else person_id)
-    return found, control.store.clock()

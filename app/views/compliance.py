@@ -11,7 +11,7 @@ import streamlit as st
 from app.labels import md_escape, moment, plural
 from app.live import compliance
 from app.live.compliance import CheckRow, Month
-from app.views._parts import binding, checking, controls, risks, signing
+from app.views._parts import binding, checking, controls, granting, risks, signing
 from app.views._parts.page import Page, current, empty, heading, nothing
 from app.views._parts.tables import Column, show
 
@@ -45,7 +45,7 @@ def render() -> None:
     if part == "risk":
         risks.show_risks(page)
     elif part == "texts":
-        binding.show_grants(page)
+        granting.show_grants(page)
     else:
         _of_a_month(page, part)
 

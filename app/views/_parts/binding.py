@@ -1,4 +1,4 @@
-"""The EU AI Act binder of a month, and who may read texts under a grant."""
+"""The EU AI Act binder of a month."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 import streamlit as st
 
-from app.labels import md_escape, moment
+from app.labels import md_escape
 from app.live import binder
 from app.live.binder import Kept
 from app.views._parts import acting
@@ -99,38 +99,3 @@ def _requirement(line: Mapping[str, str | None]) -> None:
 def _make(page: Page, month: dt.date) -> str:
     gaps = binder.make(page.desk, page.person.person_id, month)
     return f"The binder of {month:%Y-%m} is made: the event binder_made is in the log; {gaps} gaps."
-
-
-def show_grants(page: Page) -> None:
-    """Grants of content: in force first."""
-    found, now = binder.grants(page.desk, page.person.person_id)
-    st.caption(
-        "Roles with read_payload read texts anyway. A grant is decided by another person, with "
-        "`fleetbook grant-content`; it ends at its time, and each reading is in the log."
-    )
-    if not found:
-        empty("Nobody has, or had, a grant to read texts.")
-        return
-    ones = sorted(found, key=lambda one: not one.is_in_force(now))
-    rows = pl.DataFrame(
-        {
-            "person": [page.name_of(one.person_id) for one in ones],
-            "state": ["in force" if one.is_in_force(now) else "over" for one in ones],
-            "about": [
-                f"run {one.run_id}" if one.run_id else f"agent {one.agent_id}" if one.agent_id else "all"
-                for one in ones
-            ],
-            "until": [moment(one.ended_at or one.expires_at, page.zone) for one in ones],
-            "reason": [one.reason for one in ones],
-            "by": [page.name_of(one.granted_by) for one in ones],
-        }
-    )
-    columns = [
-        Column(name="person", heading="Person", width=140, pinned=True),
-        Column(name="state", heading="State", width=80),
-        Column(name="about", heading="Texts of", width=220),
-        Column(name="until", heading="Until", width=160),
-        Column(name="reason", heading="Reason", width=300),
-        Column(name="by", heading="Decided by", width=140),
-    ]
-    show(rows, columns, key="grants", zone=page.zone, missing="", alt="Grants of content")

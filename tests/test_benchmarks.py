@@ -114,6 +114,12 @@ def test_a_report_is_written_as_page_data_and_charts(tmp_path: Path) -> None:
     assert b"<svg" in written["bench_log.svg"].read_bytes()
 
 
+def test_the_committed_calculation_is_that_of_the_committed_report(repository: Path) -> None:
+    told = json.loads((repository / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
+    committed = (repository / "tests" / "benchmarks" / "scale.md").read_text(encoding="utf-8")
+    assert committed == scale_page(told), "run `./fleetbook bench scale --to=tests/benchmarks/scale.md`"
+
+
 def test_figures_are_kept_only_while_a_report_is_made() -> None:
     note("log", "before", 1, "s")
     with keeping() as kept:

@@ -142,8 +142,8 @@ def _profiled(name: str, unit: str, work: Callable[[], object], count: int, done
 def _named(file: str, line: int, function: str) -> str:
     """The function with its file below the repository, or its package; what is written in C by its name."""
     path = Path(file)
-    if path.is_relative_to(_ROOT):
-        return f"{path.relative_to(_ROOT)} {function}"
     if "site-packages" in path.parts:
         return f"{'/'.join(path.parts[path.parts.index('site-packages') + 1 :])} {function}"
+    if path.is_relative_to(_ROOT):
+        return f"{path.relative_to(_ROOT)} {function}"
     return function if line == 0 else f"{path.name} {function}"

@@ -152,4 +152,4 @@ def main(words: list[str]) -> None:
     report = measure(asked.size, only, asked.title)
     for path in write(report, asked.to):
         print(path)
-    print(f"Measured in {report.seconds / 60:.1f} minutes.")
+    print(f"Measured in {report.seconds / 60:.1f} minutes. `./fleetbook bench scale` calculates from it.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 
-from tests.benchmarks._written import number
 from tests.benchmarks.scale import ASSUMED, RUNS_A_DAY, Measured, need, paths
 
 
@@ -36,16 +35,20 @@ def _needs(cost: Measured) -> str:
     rows: list[tuple[str, list[str]]] = [
         ("events a day", [f"{one.events:,.0f}" for one in told]),
         *(
-            (f"CPU hours a day: {part}", [number(one.cpu_s[part] / 3600) for one in told])
+            (f"CPU hours a day: {part}", [_rough(one.cpu_s[part] / 3600) for one in told])
             for part in told[0].cpu_s
         ),
-        ("cores in the busiest hour", [number(one.cores) for one in told]),
-        ("holds a second in the busiest hour", [number(one.peak_holds_per_s) for one in told]),
-        (f"log and texts of {ASSUMED.kept_days} days, GB", [number(one.log_gb) for one in told]),
-        ("tables of them, GB", [number(one.marts_gb) for one in told]),
-        ("a full build of them, CPU hours", [number(one.full_build_cpu_h) for one in told]),
+        ("cores in the busiest hour", [_rough(one.cores) for one in told]),
+        ("holds a second in the busiest hour", [_rough(one.peak_holds_per_s) for one in told]),
+        (f"log and texts of {ASSUMED.kept_days} days, GB", [_rough(one.log_gb) for one in told]),
+        ("tables of them, GB", [_rough(one.marts_gb) for one in told]),
+        ("a full build of them, CPU hours", [_rough(one.full_build_cpu_h) for one in told]),
     ]
-    return _table("## What it takes", ["runs a day", *(f"{runs:,}" for runs in RUNS_A_DAY)], rows)
+    title = (
+        "## What it takes\n\nEvery cell is extrapolated from the costs below, each of which was measured "
+        "once, at the size that the report names."
+    )
+    return _table(title, ["runs a day", *(f"{runs:,}" for runs in RUNS_A_DAY)], rows)
 
 
 def _ways(cost: Measured) -> str:
@@ -71,7 +74,16 @@ def _ends(cost: Measured) -> Iterator[str]:
     for name, rate in (("SQLite", cost.sqlite_holds_per_s), ("PostgreSQL", gate)):
         if rate is not None:
             most = rate * 86_400 / ASSUMED.turns_per_run / ASSUMED.peak_factor
-            yield f"- The wallet gate on {name} ends at about {number(most)} runs a day (rate measured here)."
+            yield f"- The wallet gate on {name} ends at about {_rough(most)} runs a day (rate measured here)."
+    if cost.build_event_cpu_s > 0:
+        interval_s = 86_400 / ASSUMED.builds_a_day
+        kept = ASSUMED.kept_days * ASSUMED.events_per_run
+        most = interval_s / (kept * cost.build_event_cpu_s)
+        yield (
+            "- While spans of agents elsewhere are in the log, each build is a full one "
+            "([decision 19](../../docs/decisions/0019-builds-go-on.md)): beyond about "
+            f"{_rough(most)} runs a day one core no longer makes it between two builds."
+        )
     yield (
         "- The log has no end of its own in these sizes: writers do not wait for each other, and reading is "
         "by day."
@@ -80,12 +92,12 @@ def _ends(cost: Measured) -> Iterator[str]:
 
 def _inputs(cost: Measured) -> str:
     measured = [
-        (field.name, ["", "not measured"] if value is None else [number(value), "measured"])
+        (field.name, ["", "not measured"] if value is None else [_rough(value), "measured"])
         for field in dataclasses.fields(cost)
         for value in (getattr(cost, field.name),)
     ]
     assumed = [
-        (field.name, [number(float(getattr(ASSUMED, field.name))), "assumed"])
+        (field.name, [_rough(float(getattr(ASSUMED, field.name))), "assumed"])
         for field in dataclasses.fields(ASSUMED)
     ]
     note = (
@@ -93,6 +105,12 @@ def _inputs(cost: Measured) -> str:
         "one and one of a day more; everything above is made of these."
     )
     return _table("## What it is made of", ["", "value", "which is"], [*measured, *assumed]) + note
+
+
+def _rough(value: float) -> str:
+    """Three significant digits, thousands with commas: more would say more than is known."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:g}"
 
 
 def _table(title: str, heads: list[str], rows: list[tuple[str, list[str]]]) -> str:

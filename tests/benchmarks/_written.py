@@ -51,7 +51,7 @@ def write(report: Report, folder: Path) -> Iterator[Path]:
 
 
 def chart(title: str, figures: Sequence[Figure], origin: str) -> bytes:
-    """Ours by what stands beside it, one bar per figure on a logarithmic axis; as SVG."""
+    """Ours by what stands beside it, one bar per figure from zero on; as SVG."""
     names = [f"{one.name} ÷ {one.beside.name}" for one in figures if one.beside]
     ratios = [one.ratio for one in figures]
     bars = go.Bar(

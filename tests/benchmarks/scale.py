@@ -35,6 +35,7 @@ class Assumed:
     cores_a_machine: int = 16
     most_cores_of_one_machine: int = 64
     most_disk_tb_of_one_machine: float = 16.0
+    disk_gb_per_s: float = 0.5  # each build copies the warehouse file of the one before
     build_hours_at_most: float = 12.0  # a full build after a release
     used_share_of_a_core: float = 0.6  # planned load; the rest is for what was not planned
     spark_times_duckdb_cpu: float = 6.0  # of ten million events, measured once, not in the report
@@ -160,9 +161,10 @@ def one_machine(cost: Measured, told: Need) -> Way:
             told.full_build_cpu_h > ASSUMED.build_hours_at_most,
             f"a full build takes {told.full_build_cpu_h:,.0f} CPU hours of one builder",
         ),
+        *_generation(told),
     )
     usd = _cores_usd(cores) + disk_gb * ASSUMED.disk_gb_month_usd
-    return Way(name="One machine", machines=f"1 of {cores} cores", month_usd=usd, ends=ends)
+    return Way(name="One machine", machines=f"1 machine of {cores} cores", month_usd=usd, ends=ends)
 
 
 def several_machines(cost: Measured, told: Need, *, on_spark: bool = False) -> Way:
@@ -177,6 +179,7 @@ def several_machines(cost: Measured, told: Need, *, on_spark: bool = False) -> W
             f"one PostgreSQL gave {gate or 0:,.0f} holds a second here, the busiest hour asks "
             f"{told.peak_holds_per_s:,.0f}; Fleetbook does not spread wallets over several stores",
         ),
+        *_generation(told),
     )
     usd = (
         _cores_usd(machines * ASSUMED.cores_a_machine)
@@ -185,8 +188,20 @@ def several_machines(cost: Measured, told: Need, *, on_spark: bool = False) -> W
         + puts / 1e6 * ASSUMED.million_puts_usd
     )
     name = "Spark" if on_spark else "Several machines on S3 and PostgreSQL"
-    words = f"{machines} of {ASSUMED.cores_a_machine} cores, PostgreSQL, S3"
+    words = f"{machines} machines of {ASSUMED.cores_a_machine} cores, PostgreSQL, S3"
     return Way(name=name, machines=words, month_usd=usd, ends=ends)
+
+
+def _generation(told: Need) -> Sequence[tuple[bool, str]]:
+    """On every path the pages read one DuckDB file, which is copied and replaced by each build."""
+    copy_s, interval_s = told.marts_gb / ASSUMED.disk_gb_per_s, DAY_S / ASSUMED.builds_a_day
+    return (
+        (
+            copy_s > interval_s,
+            f"copying the {told.marts_gb:,.0f} GB of a generation takes {copy_s:,.0f} s, builds come every "
+            f"{interval_s:,.0f} s: build less often, or keep fewer days",
+        ),
+    )
 
 
 def _beyond(*limits: tuple[bool, str]) -> tuple[str, ...]:

@@ -63,6 +63,15 @@ def current_build_ids(workspace: Workspace) -> set[int]:
     return set(rows["build_id"].to_list())
 
 
+def test_a_test_that_fails_names_the_rows(workspace: Workspace, small: Path) -> None:
+    (small / "tests").mkdir()
+    wrong = "select build_id, 'a run' as what from {{ ref('fct_runs') }}"
+    (small / "tests" / "nothing_ran.sql").write_text(wrong, encoding="utf-8")
+    named = "test nothing_ran: 1 rows break it, among them: build_id = 1, what = a run"
+    with pytest.raises(BuildFailed, match=named):
+        build(workspace, project=small, now=NOW)
+
+
 def test_an_empty_log_builds_every_table_with_no_rows(workspace: Workspace) -> None:
     made = build(workspace)
     assert made.event_count == 0

@@ -37,8 +37,8 @@ def _told(page: Page, rows: pl.DataFrame) -> str:
     new, unknown = int(rows["newly_priced_calls"].sum()), int(rows["unpriced_calls"].sum())
     return (
         f"{money(now)} in place of {money(then)} for the calls whose list cost is known both times; "
-        f"{plural(new, 'call')} without a recorded price have one now, of {plural(unknown, 'call')} the cost "
-        f"stays unknown. Priced again {clock(newest['restated_at'], page.now)} by "
+        f"{plural(new, 'call')} without a recorded price can be priced now, the cost of "
+        f"{plural(unknown, 'call')} stays unknown. Priced again {clock(newest['restated_at'], page.now)} by "
         f"{md_escape(page.name_of(newest['restated_by']))}: {md_escape(str(newest['reason']))} "
         "What was recorded stays: wallets and all other numbers keep the cost of the day."
     )

@@ -13,7 +13,7 @@ import pytest
 
 from ingest.contract import rfc3339
 from ingest.erasure import erase
-from ingest.errors import MaintenanceError, PlaceError
+from ingest.errors import MaintenanceError, PlaceError, SegmentError
 from ingest.holds import add_hold
 from ingest.log.compact import compact
 from ingest.log.manifest import Manifest
@@ -307,6 +307,33 @@ def test_the_doctor_and_the_metrics_say_how_machines_stand(
     registry = CollectorRegistry()
     registry.register(WorkspaceCollector(one))
     assert "fleetbook_record_events 5.0" in generate_latest(registry).decode()
+
+
+def test_rejected_input_arrives_and_goes_with_its_cause(machine: Callable[..., Workspace]) -> None:
+    one, reader = machine("one"), machine("reader")
+    kept = one.quarantine_dir / "runs.jsonl"
+    for text in ("first", "first and second"):
+        kept.write_text(text, encoding="utf-8")
+        refresh(one)
+        fetch(reader)
+        copy = reader.record.quarantine_dir / machine_id(one) / "runs.jsonl"
+        assert copy.read_text(encoding="utf-8") == text
+    kept.unlink()
+    refresh(one)
+    fetch(reader)
+    assert not copy.exists()
+
+
+def test_a_name_that_leads_out_of_the_copy_is_refused(
+    tmp_path: Path, network: Proxy, machine: Callable[..., Workspace]
+) -> None:
+    place = f"s3://{BUCKET}/{tmp_path.name}"
+    one = machine("one", place)
+    refresh(one)
+    objects_at(place).create("quarantine/../../../stolen", b"content")
+    with pytest.raises(SegmentError, match="lies outside of the copy"):
+        fetch(one)
+    assert not list(tmp_path.rglob("stolen"))
 
 
 def test_joining_says_what_else_is_needed_and_again_changes_nothing(

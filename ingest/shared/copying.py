@@ -22,7 +22,7 @@ from ingest.log.disk import make_folder, publish, sync_folder, write_file
 from ingest.log.lake import SealedFile, SealedState, remove_files, sealed_state
 from ingest.log.manifest import Manifest, decode_lines
 from ingest.payload_struck import texts_alone
-from ingest.shared import machines, texts
+from ingest.shared import machines, rejected, texts
 from ingest.shared.joining import opened
 from ingest.shared.lines import new_lines
 from ingest.shared.objects import Objects
@@ -91,14 +91,25 @@ class _Copier:
         self._fetch_small(machines.FOLDER, ".json", is_replaced=True)
         self._fetch_small(CHECKPOINTS, CHECKPOINT_SUFFIX, is_replaced=False)
         self._fetch_small(CHECKPOINTS, VKEY_FILE, is_replaced=False)
+        self._fetch_small(rejected.FOLDER, "", is_replaced=True)
         if fresh or drafts:
-            names = [self._copy.lake_dir / file.file for file in missing]
+            names = [self._path(LAKE + file.file) for file in missing]
             self._manifest.append_lines(fresh, first=lambda: _publish(zip(drafts, names, strict=True)))
         self._remove(state)
         return Fetched(lines=len(fresh), files=len(missing), texts=text_count)
 
+    def _path(self, name: str) -> Path:
+        """Where an object lies in the copy; who can write the place must not write elsewhere here."""
+        path = self._copy.root / name
+        if ".." in path.parts or not path.is_relative_to(self._copy.root):
+            raise SegmentError(
+                f"Shared record refused: {self._objects.address} names {name}, which lies outside of the copy. "
+                "Find out who wrote it; nothing was fetched."
+            )
+        return path
+
     def _is_here(self, file: SealedFile) -> bool:
-        path = self._copy.lake_dir / file.file
+        path = self._path(LAKE + file.file)
         return path.exists() and path.stat().st_size == file.file_bytes
 
     def _fetch_file(self, file: SealedFile) -> Path:
@@ -125,7 +136,7 @@ class _Copier:
         new = [name for name in there if name not in here]
         with ThreadPoolExecutor(_READERS) as pool:
             drafts = list(pool.map(self._fetch_text, new))
-        _publish((draft, self._copy.root / name) for draft, name in zip(drafts, new, strict=True) if draft)
+        _publish((draft, self._path(name)) for draft, name in zip(drafts, new, strict=True) if draft)
         gone = here - set(there)
         if gone:
             with texts_alone(self._copy):
@@ -146,14 +157,18 @@ class _Copier:
         return self._draft(name.replace("/", "-"), content)
 
     def _fetch_small(self, folder: str, suffix: str, *, is_replaced: bool) -> None:
-        make_folder(self._copy.root / folder)
-        for name in self._objects.names(folder):
-            path = self._copy.root / name
-            if not name.endswith(suffix) or (path.exists() and not is_replaced):
-                continue
-            content = self._objects.read(name)
+        """Objects that no digest names: new ones, with ``is_replaced`` all, and then only those stay."""
+        there = [name for name in self._objects.names(folder) if name.endswith(suffix)]
+        for name in there:
+            path = self._path(name)
+            content = None if path.exists() and not is_replaced else self._objects.read(name)
             if content is not None:
+                make_folder(path.parent)
                 write_file(path, content)
+        if is_replaced:
+            here = {path for path in (self._copy.root / folder).rglob("*") if path.is_file()}
+            for path in here - {self._path(name) for name in there}:
+                path.unlink()
 
     def _remove(self, state: SealedState) -> None:
         """What was compacted or pruned goes, unless somebody reads it now: then the next time."""

@@ -31,6 +31,7 @@ from ingest.shared.joining import Record, opened
 from ingest.shared.lines import add_lines, new_lines
 from ingest.shared.machines import OpenWriter, Statement, machine_id, name_of
 from ingest.shared.objects import create_whole
+from ingest.shared.rejected import ship_rejected
 from ingest.shared.stretches import ROWS, Piece, Reached, Stretches
 from ingest.shared.texts import digest, named_texts, ship_texts
 from ingest.workspace import Workspace
@@ -88,6 +89,7 @@ class Shipper:
                         stretches = self._stretches.unshipped(view, planned)
                     else:
                         done += brought
+            ship_rejected(record.objects, self._workspace, machine_id(self._workspace))
             return done
 
     def _follow(self, record: Record) -> None:

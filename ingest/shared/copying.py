@@ -103,8 +103,8 @@ class _Copier:
         path = self._copy.root / name
         if ".." in path.parts or not path.is_relative_to(self._copy.root):
             raise SegmentError(
-                f"Shared record refused: {self._objects.address} names {name}, which lies outside of the copy. "
-                "Find out who wrote it; nothing was fetched."
+                f"Shared record refused: {self._objects.address} names {name}, which lies outside of the "
+                "copy. Find out who wrote it; nothing was fetched."
             )
         return path
 

@@ -29,7 +29,7 @@ from ingest.shared.objects import objects_at
 from ingest.shared.refreshing import refresh
 from ingest.shared.shipping import Shipper
 from ingest.workspace import Workspace
-from tests.log_events import started, write_runs
+from tests.log_events import AT, started, write_runs
 from tests.object_server import BUCKET, Proxy, object_server, use
 from tests.runner_company import Command, fleetbook
 
@@ -191,11 +191,12 @@ def test_of_two_that_compact_one_is_listed_and_old_copies_learn_of_it(
 ) -> None:
     one, other, third = machine("one"), machine("other"), machine("third")
     for number in range(4):
-        write_runs(one, f"r{number}", 3)
+        with LogWriter(one, recorded_via="runner", process_name="test", clock=lambda: AT) as writer:
+            writer.append([started(f"r{number}")])
         refresh(one)
     for reader in (other, third):
         fetch(reader)
-    day_after = utc_now() + dt.timedelta(days=1)
+    day_after = AT + dt.timedelta(days=1)
     assert len(compact(one.record, clock=lambda: day_after).records) == 1
     with pytest.raises(MaintenanceError, match="went on while this was decided"):
         compact(other.record, clock=lambda: day_after + dt.timedelta(seconds=1))
@@ -240,7 +241,7 @@ def texts_of(workspace: Workspace, run_id: str) -> list[str]:
 
 def test_a_hold_binds_every_machine(machine: Callable[..., Workspace]) -> None:
     one, other = machine("one"), machine("other")
-    long_ago = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    long_ago = utc_now() - dt.timedelta(days=300)
     with LogWriter(one, recorded_via="runner", process_name="test", clock=lambda: long_ago) as writer:
         writer.append([started("r1", 1)])
     refresh(one)
@@ -256,7 +257,7 @@ def test_a_hold_binds_every_machine(machine: Callable[..., Workspace]) -> None:
 
 def test_a_prune_deletes_at_the_place_and_verifies_everywhere(machine: Callable[..., Workspace]) -> None:
     one, other = machine("one"), machine("other")
-    long_ago = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    long_ago = utc_now() - dt.timedelta(days=300)
     with LogWriter(one, recorded_via="runner", process_name="test", clock=lambda: long_ago) as writer:
         writer.append([started("r1", 1)])
     write_runs(one, "r2", 3)

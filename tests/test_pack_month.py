@@ -33,9 +33,13 @@ from ingest.workspace import Workspace
 from runner.control import waivers
 from runner.control.months import month_text
 from runner.control.plane import Control
+from runner.control.registry_file import load_registry
 from runner.errors import AccessRefused
 from tests import pages_world
 from tests.pages_world import LEAD, MANAGERS, OFFICER
+from tests.runner_company import Command, fleetbook
+
+__all__ = ["fleetbook"]
 
 ENTRY = Path(__file__).resolve().parent.parent / "app" / "streamlit_app.py"
 MONTH = (dt.datetime.now(dt.UTC).replace(day=1) - dt.timedelta(days=1)).date().replace(day=1)
@@ -189,6 +193,35 @@ def test_a_pack_that_was_changed_is_not_signed_and_a_signed_one_is_put_aside(
         assert verify(stays, "--sha256", done.content_sha256)[0] == 0  # what was signed is still there
         with pytest.raises(PackRefused, match="holds something other"):
             follow.make_pack(control, MONTH, copied.wal_dir)
+
+
+def test_where_two_sign_the_command_asks_for_the_second_and_the_page_waits_for_them(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fleetbook: Command
+) -> None:
+    copied = Workspace.open(Path(shutil.copytree(workspace.root, tmp_path / "copy", symlinks=True)))
+    text = copied.registry_file.read_text(encoding="utf-8")
+    text = text.replace("  ai_act: {role", "  signatures_needed: 2\n  ai_act: {role")
+    text = text.replace("change_people, change_schedules]", "change_people, change_schedules, sign_report]")
+    copied.registry_file.write_text(text, encoding="utf-8")
+    with Control(copied, process_name="test") as control:
+        control.apply(load_registry(copied.registry_file))
+    monkeypatch.setenv("FLEETBOOK_HOME", str(copied.root))
+    monkeypatch.delenv("FLEETBOOK_CONTROL_URL", raising=False)
+    month = ("--month", month_text(MONTH))
+
+    code, out, _ = fleetbook("sign", *month, "--as", OFFICER)
+    assert (code, "A second person signs: fleetbook sign" in out) == (0, True)
+    assert "waits for a second person" in fleetbook("signed")[1]
+    assert "second" in said(opened(copied, monkeypatch, LEAD))
+    code, _, error = fleetbook("sign", *month, "--as", OFFICER, "--second")
+    assert (code, "another person" in error) == (1, True)
+    with (pack_folder(copied, MONTH) / "report.pdf").open("ab") as file:
+        file.write(b" ")
+    code, _, error = fleetbook("sign", *month, "--as", LEAD, "--second")
+    assert (code, "report.pdf is not the file" in error) == (1, True)
+    assert fleetbook("check-pack", *month)[0] == 0
+    assert fleetbook("sign", *month, "--as", LEAD, "--second")[0] == 0
+    assert "waits for a second person" not in fleetbook("signed")[1]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import datetime as dt
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -24,6 +25,7 @@ from ingest.log.sealed_check import check_sealed_file
 _WORTH_EVENTS = 200_000
 # A process takes up to 600 MB; hashing is quicker than most disks with four.
 _MOST_PROCESSES = 4
+_WORK = "import sys; from ingest.log.sealed_pool import work; work(int(sys.argv[1]))"
 
 Noted: TypeAlias = Mapping[str, dict[int, str]]
 """Writer → seq → chain value (hex) that somebody noted."""
@@ -146,28 +148,36 @@ def _ended(task: Task) -> VerificationError:
 @contextmanager
 def _workers(count: int) -> Iterator[list[Worker]]:
     """``count`` processes, each behind its connection; none is left when the ``with`` block ends."""
-    # Spawned, not forked: this process has threads, and a worker must not inherit their locks.
-    context = multiprocessing.get_context("spawn")
-    started: list[tuple[BaseProcess, Worker]] = []
+    started: list[tuple[subprocess.Popen[bytes], Worker]] = []
     try:
         for _ in range(count):
-            ours, theirs = context.Pipe()
-            process: BaseProcess = context.Process(target=work, args=(theirs,), daemon=True)
-            process.start()
-            theirs.close()  # or its end would never be seen
-            started.append((process, ours))
+            ours, theirs = multiprocessing.Pipe()
+            with theirs:  # closed here once the process has its own, or its end would never be seen
+                started.append((_start(theirs.fileno()), ours))
         yield [ours for _, ours in started]
     finally:
         for process, ours in started:
             ours.close()
             process.kill()  # it only reads
-            process.join()
+            process.wait()
 
 
-def work(tasks: Worker) -> None:
+def _start(connection: int) -> subprocess.Popen[bytes]:
+    """A fresh interpreter: this process has threads whose locks a fork would take along, and what
+    multiprocessing spawns runs the caller's script again."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _WORK, str(connection)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.DEVNULL,
+        pass_fds=(connection,),
+    )
+
+
+def work(connection: int) -> None:
     """What a process does: check the files that it is given, until nobody is there to give one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     pa.set_cpu_count(1)
+    tasks: Worker = Connection(connection)
     try:
         while True:
             tasks.send(_outcome(tasks.recv()))

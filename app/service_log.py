@@ -76,7 +76,7 @@ class PlainLines(logging.Formatter):
 
 
 class _Terminal(logging.Handler):
-    """Prints on the streams of the moment: for people on both, for machines all on standard error."""
+    """Prints on the streams of the moment: errors on standard error, and all of it for machines."""
 
     def __init__(self, *, is_json: bool) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class _Terminal(logging.Handler):
         self._is_json = is_json
 
     def emit(self, record: logging.LogRecord) -> None:
-        is_error = record.levelno >= logging.WARNING or self._is_json
+        is_error = record.levelno >= logging.ERROR or self._is_json
         print(self.format(record), file=sys.stderr if is_error else sys.stdout, flush=True)
 
 

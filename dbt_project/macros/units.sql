@@ -2,6 +2,9 @@
 
 {% macro nano_to_usd(nano) %}cast(cast({{ nano }} as decimal(18, 0)) * cast(0.000000001 as decimal(10, 9)) as decimal(18, 9)){% endmacro %}
 
+{# Back to the integer, exactly. #}
+{% macro usd_to_nano(usd) %}cast(cast({{ usd }} as decimal(28, 9)) * cast(1000000000 as decimal(10, 0)) as bigint){% endmacro %}
+
 {% macro ns_to_ms(nanoseconds) %}cast(cast({{ nanoseconds }} as decimal(18, 0)) * cast(0.000001 as decimal(7, 6)) as decimal(18, 6)){% endmacro %}
 
 {% macro us_to_ms(microseconds) %}cast(cast({{ microseconds }} as decimal(18, 0)) * cast(0.001 as decimal(4, 3)) as decimal(18, 6)){% endmacro %}

@@ -1,5 +1,5 @@
-{# Every model call is one charge; where a source's run total says more than its calls, the remainder is one more. #}
-{{ config(meta={'by': 'run'}) }}
+{# Every model call is one charge; where a source's run total says more than its calls, the remainder is one more. A view: fct_charges holds its rows. #}
+{{ config(materialized='view', meta={'by': 'run'}) }}
 with
 
 turns as (

@@ -17,7 +17,7 @@ charges as (
         {{ utc_date('charges.charged_at') }} as usage_date,
         {{ model_family('charges.model_name') }} as model_family,
         charges.charge_kind,
-        charges.cost_nano_usd,
+        {{ usd_to_nano('charges.cost_usd') }} as cost_nano_usd,
         charges.price_version,
         case
             when turns.input_tokens is null or turns.output_tokens is null then null
@@ -26,7 +26,7 @@ charges as (
                 turns.input_tokens + coalesce(turns.cache_read_tokens, 0) + coalesce(turns.cache_write_tokens, 0)
                 + turns.output_tokens
         end as total_tokens
-    from {{ ref('int_charges_made') }} as charges
+    from {{ ref('fct_charges') }} as charges
     left join turns
         on
             turns.run_id = charges.run_id

@@ -1,17 +1,22 @@
 {# One row per tool call: the intent, and the result if there is one. tool_call_id repeats within runs, call_index does not. #}
 {{ config(meta={'by': 'run'}) }}
+{% set keys = ['run_id', 'call_index', 'event_type'] %}
 with
+
+repeated as (
+    {{ repeated_keys(ref('stg_events__tool_calls'), keys) }}
+),
 
 requested as (
     {{ first_by_key(
-        ref('stg_events__tool_calls'), "event_type = 'tool_call_requested'", ['run_id', 'call_index'],
+        ref('stg_events__tool_calls'), 'repeated', "event_type = 'tool_call_requested'", keys,
         ['occurred_at nulls last', 'event_id'],
     ) }}
 ),
 
 finished as (
     {{ first_by_key(
-        ref('stg_events__tool_calls'), "event_type = 'tool_call_finished'", ['run_id', 'call_index'],
+        ref('stg_events__tool_calls'), 'repeated', "event_type = 'tool_call_finished'", keys,
         ['occurred_at desc nulls last', 'event_id desc'],
     ) }}
 )

@@ -1,10 +1,15 @@
 {# One row per attempt at a model turn: what was asked and held, and how it ended if it did. #}
 {{ config(meta={'by': 'run'}) }}
+{% set keys = ['run_id', 'turn_index', 'attempt', 'event_type'] %}
 with
+
+repeated as (
+    {{ repeated_keys(ref('stg_events__turns'), keys) }}
+),
 
 requested as (
     {{ first_by_key(
-        ref('stg_events__turns'), "event_type = 'turn_requested'", ['run_id', 'turn_index', 'attempt'],
+        ref('stg_events__turns'), 'repeated', "event_type = 'turn_requested'", keys,
         ['occurred_at nulls last', 'event_id'],
     ) }}
 ),
@@ -12,7 +17,7 @@ requested as (
 finished as (
     -- a growing source states one call several times, its newest line last or with the most output
     {{ first_by_key(
-        ref('stg_events__turns'), "event_type = 'turn_finished'", ['run_id', 'turn_index', 'attempt'],
+        ref('stg_events__turns'), 'repeated', "event_type = 'turn_finished'", keys,
         ['occurred_at desc nulls last', 'output_tokens desc nulls last', 'event_id desc'],
     ) }}
 ),

@@ -7,16 +7,16 @@ windows as (
 
 charge_days as (
     select
-        paying_team_id as team_id,
+        team_id,
         agent_id,
         charge_date as used_date,
         is_demo,
-        sum(list_cost_nano_usd) as spent_nano_usd,
-        sum(case when list_cost_nano_usd is null then cost_nano_usd end) as reported_nano_usd,
-        count(case when cost_nano_usd is null then 1 end) as unknown_charge_count,
+        {{ usd_to_nano('sum(list_cost_usd)') }} as spent_nano_usd,
+        {{ usd_to_nano('sum(case when list_cost_usd is null then cost_usd end)') }} as reported_nano_usd,
+        count(case when cost_usd is null then 1 end) as unknown_charge_count,
         cast(null as bigint) as held_nano_usd
-    from {{ ref('int_charges_made') }}
-    group by paying_team_id, agent_id, charge_date, is_demo
+    from {{ ref('fct_charges') }}
+    group by team_id, agent_id, charge_date, is_demo
 ),
 
 hold_days as (

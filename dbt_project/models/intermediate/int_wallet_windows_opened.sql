@@ -17,7 +17,7 @@ cap_events as (
 ),
 
 days as (
-    select charge_date as day_date, is_demo from {{ ref('int_charges_made') }}
+    select charge_date as day_date, is_demo from {{ ref('fct_charges') }}
     union
     select {{ local_date('data_until') }} as day_date, is_demo from wallets
     union

@@ -17,9 +17,9 @@ populations as (
 ),
 
 spenders as (
-    select 'team' as wallet_kind, paying_team_id as owner_id, is_demo from {{ ref('int_charges_made') }}
+    select 'team' as wallet_kind, team_id as owner_id, is_demo from {{ ref('fct_charges') }}
     union
-    select 'agent' as wallet_kind, agent_id as owner_id, is_demo from {{ ref('int_charges_made') }}
+    select 'agent' as wallet_kind, agent_id as owner_id, is_demo from {{ ref('fct_charges') }}
 ),
 
 wallets as (

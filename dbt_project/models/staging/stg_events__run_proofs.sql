@@ -1,5 +1,5 @@
 {# What a run's own events prove of it: the specification it ran, the commitment to its task, how fast it stopped. #}
-{{ config(meta={'by': 'run'}) }}
+{{ config(materialized='view', meta={'by': 'run'}) }}
 with
 
 source as (

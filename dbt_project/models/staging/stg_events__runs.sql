@@ -1,4 +1,4 @@
-{{ config(meta={'by': 'run'}) }}
+{{ config(materialized='view', meta={'by': 'run'}) }}
 with
 
 source as (

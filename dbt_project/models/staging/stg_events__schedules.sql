@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ ref('stg_events_once') }}
+    select * from {{ ref('stg_events_few') }}
 ),
 
 schedules as (

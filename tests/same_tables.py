@@ -18,6 +18,22 @@ def tables_that_differ(one: Path, other: Path) -> set[str]:
         return {name for name in names if not _is_same(memory, name, columns)}
 
 
+def copies_that_differ(generation: Path) -> set[str]:
+    """Names of the tables of a generation whose Parquet files do not hold the same rows."""
+    with duckdb.connect(str(generation / "warehouse.duckdb"), read_only=True) as warehouse:
+        warehouse.execute("set TimeZone = 'UTC'")
+        names = [name for (name,) in warehouse.execute("select table_name from duckdb_tables()").fetchall()]
+        return {name for name in names if not _is_copied(warehouse, name, generation / "marts")}
+
+
+def _is_copied(warehouse: duckdb.DuckDBPyConnection, name: str, folder: Path) -> bool:
+    place = folder / f"{name}.parquet"
+    files = [str(file) for file in (place.glob("*.parquet") if place.is_dir() else [place])]
+    copy, table = f"from read_parquet({files!r})", f"from main.{name}"
+    differences = f"({table} except all {copy}) union all ({copy} except all {table}) limit 1"
+    return not warehouse.execute(differences).fetchall()
+
+
 def _columns(memory: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = {}
     rows = memory.execute(

@@ -17,7 +17,7 @@ from ingest.log.compact import compact
 from ingest.log.writer import LogWriter
 from ingest.payloads import make_payload
 from ingest.workspace import Workspace
-from tests.same_tables import tables_that_differ
+from tests.same_tables import copies_that_differ, tables_that_differ
 from tests.test_warehouse_arrivals import deliver, told_by_the_world
 from tests.warehouse_world import NOW, REGISTRY, Scribe, world
 
@@ -73,6 +73,7 @@ def same_as_anew(workspace: Workspace, made: Generation) -> Generation:
     anew = build(workspace, now=NOW, is_full=True)
     assert anew.is_full
     assert tables_that_differ(made.path / "warehouse.duckdb", anew.path / "warehouse.duckdb") <= OF_THE_BUILD
+    assert copies_that_differ(made.path) == copies_that_differ(anew.path) == set()
     return anew
 
 
@@ -115,6 +116,27 @@ def test_whatever_arrives_and_goes_gives_the_same_tables_as_the_whole_log(
     made = build(company, now=NOW)
     assert not made.is_full
     same_as_anew(company, made)
+
+
+def test_a_month_in_which_nothing_changed_is_the_file_of_the_generation_before(company: Workspace) -> None:
+    def tell_run(run_id: str, day: str) -> None:
+        with LogWriter(company, recorded_via="app", process_name="test", clock=lambda: NOW) as log:
+            told = Scribe(log)
+            for minute, event_type in enumerate(("run_requested", "run_started", "run_ended")):
+                end: dict[str, Value] = {"end_state": "completed"} if event_type == "run_ended" else {}
+                told.tell(event_type, f"{day} 10:0{minute}:00", run_id=run_id, agent_id="refunds", **end)
+
+    tell_run("in september", "09-10")
+    tell_run("in october", "10-10")
+    before = build(company, now=NOW).path / "marts" / "fct_runs.parquet"
+    tell_run("in october, too", "10-11")
+    made = build(company, now=NOW)
+    after = made.path / "marts" / "fct_runs.parquet"
+    assert not made.is_full
+    assert {file.name for file in after.iterdir()} == {"2026-09.parquet", "2026-10.parquet"}
+    assert (after / "2026-09.parquet").samefile(before / "2026-09.parquet")
+    assert not (after / "2026-10.parquet").samefile(before / "2026-10.parquet")
+    assert copies_that_differ(made.path) == set()
 
 
 def test_other_settings_and_lost_state_make_all_anew(company: Workspace) -> None:

@@ -23,6 +23,7 @@ MOST_IN_A_ROW = 200
 """After so many builds that went on from the one before, all is made anew: files stay free of holes."""
 _KEPT_BY_RUN = ("int_runs_found", "int_runs_timed")
 _NO_BODY = "exclude (body, hash)"
+_NULL_BODY = "cast(null as varchar) as body, cast(null as varchar) as hash"
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,9 +75,10 @@ def open_changes(
         f"where event_type in ({bulk}) and run_id in (select run_id from work.log.affected)"
     )
     connection.execute(
-        f"create view {EVENTS} as from work.log.others union all by name from work.log.concerned "
+        f"create view {EVENTS} as select *, {_NULL_BODY} from (from work.log.others "
+        "union all by name from work.log.concerned "
         f"union all by name select * {_NO_BODY} from ({_rows([*log.files[-1:], *log.derived])}) "
-        "where writer_id is null"
+        "where writer_id is null)"
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,12 +15,15 @@ import duckdb
 import msgspec
 
 from app.building.changes import Basis, Log, can_be_kept, open_all, open_changes, remember
+from app.building.export import month_name
 from app.building.plan import Column, Step
 
 READABLE_SINCE = "v1.2.0"
 """Analysts open the warehouse with this DuckDB and later."""
 SHOWN_ROWS = 3
 WORK_FILE = "work.duckdb"
+MAXRSS_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
+"""macOS tells the largest size of a process in bytes, Linux in KiB."""
 
 
 class Failed(Exception):
@@ -31,11 +36,20 @@ class Failed(Exception):
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A step that is done, as dbt's run_results.json words it."""
+    """A step that is done, as dbt's run_results.json words it, and more.
+
+    Seconds are wall and CPU; ``row_count`` is how many rows were written, ``peak_mb`` the most memory that
+    the process held so far. ``changed_months`` are those of the mart whose rows are others than in the build
+    before, None where all may be.
+    """
 
     unique_id: str
     status: str
     execution_time: float
+    cpu_time: float
+    row_count: int
+    peak_mb: int
+    changed_months: list[str] | None = None
 
 
 class Making:
@@ -50,6 +64,8 @@ class Making:
         self._connection = connection
         self._is_partial = is_partial
         self._steps = {step.relation: step for step in steps if step.kind == "model"}
+        self.row_count = 0
+        self.changed_months: list[str] | None = None
 
     def clear(self) -> None:
         """Remove what will be made anew; what is kept stays."""
@@ -59,7 +75,8 @@ class Making:
         self._connection.execute("checkpoint")  # their place in the file is free from here on
 
     def do(self, step: Step) -> None:
-        """Make the model or run the test. Raises Failed."""
+        """Make the model or run the test, and note what it wrote. Raises Failed."""
+        self.row_count, self.changed_months = 0, None
         try:
             if step.kind == "test":
                 _test(self._connection, step, self._placed(step.sql, step.by))
@@ -78,14 +95,21 @@ class Making:
         concerned = "coalesce(run_id in (select run_id from work.log.affected), true)"
         is_by_run = self._is_partial and step.by == "run"
         with _transaction(self._connection):
-            _fill(self._connection, step, place, sql)
+            self.row_count = _fill(self._connection, step, place, sql)
             if is_by_run:
                 self._connection.execute(f"delete from {place} where not {concerned}")
         if self._is_partial and step.is_kept:
+            if is_by_run and step.day:
+                self.changed_months = self._months(step.day, f"{step.relation} where {concerned}", place)
             with _transaction(self._connection):
                 if is_by_run:
                     self._connection.execute(f"delete from {step.relation} where {concerned}")
                 self._connection.execute(f"insert into {step.relation} by name from {place}")
+
+    def _months(self, day: str, *rows: str) -> list[str]:
+        """The months of the rows that go and of those that come."""
+        both = " union ".join(f"select date_trunc('month', {day}) from {one}" for one in rows)
+        return [month_name(first) for (first,) in self._connection.execute(both).fetchall()]
 
     def _placed(self, sql: str, by: str) -> str:
         """``sql`` with each relation where a reader of the word ``by`` finds it."""
@@ -139,11 +163,7 @@ def make_all(
         if before is not None:
             making.clear()
         for step in plan:
-            started = time.perf_counter()
-            making.do(step)
-            spent = time.perf_counter() - started
-            status = "pass" if step.kind == "test" else "success"
-            yield Made(unique_id=step.unique_id, status=status, execution_time=round(spent, 6))
+            yield _made(making, step)
         if basis is not None and can_be_kept(plan):
             remember(connection, log, plan, basis)
         connection.execute("detach scratch")
@@ -151,6 +171,20 @@ def make_all(
     scratch.unlink()
     if basis is None or not can_be_kept(plan):
         work.unlink()
+
+
+def _made(making: Making, step: Step) -> Made:
+    started, cpu = time.perf_counter(), time.process_time()
+    making.do(step)
+    return Made(
+        unique_id=step.unique_id,
+        status="pass" if step.kind == "test" else "success",
+        execution_time=round(time.perf_counter() - started, 6),
+        cpu_time=round(time.process_time() - cpu, 6),
+        row_count=making.row_count,
+        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // MAXRSS_PER_MB,
+        changed_months=making.changed_months,
+    )
 
 
 def _settle(
@@ -169,11 +203,13 @@ def _settle(
         connection.execute(f"set variable {name} = {_literal(value)}")
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, step: Step, relation: str, sql: str) -> None:
-    """Make the table ``relation`` of ``step``, with its contract and the sentences of its columns."""
+def _fill(connection: duckdb.DuckDBPyConnection, step: Step, relation: str, sql: str) -> int:
+    """Make the table ``relation`` of ``step``, with its contract and the sentences of its columns.
+
+    Returns how many rows it has.
+    """
     if not step.columns:
-        connection.execute(f"create table {relation} as {sql}")
-        return
+        return _count(connection.execute(f"create table {relation} as {sql}"))
     promised = ", ".join(
         f'"{column.name}" {column.data_type}{" not null" if column.is_required else ""}'
         for column in step.columns
@@ -181,8 +217,15 @@ def _fill(connection: duckdb.DuckDBPyConnection, step: Step, relation: str, sql:
     connection.execute(f"create table {relation} ({promised})")
     _insist(connection, step, relation, sql)
     names = ", ".join(f'"{column.name}"' for column in step.columns)
-    connection.execute(f"insert into {relation} ({names}) select {names} from ({sql})")
+    written = connection.execute(f"insert into {relation} ({names}) select {names} from ({sql})")
+    count = _count(written)
     connection.execute(";".join(_comments(relation, step.description, step.columns)))
+    return count
+
+
+def _count(written: duckdb.DuckDBPyConnection) -> int:
+    (row,) = written.fetchall()
+    return int(row[0])
 
 
 def _insist(connection: duckdb.DuckDBPyConnection, step: Step, relation: str, sql: str) -> None:

@@ -51,7 +51,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     ``by`` says what a row of the model depends on: ``run``, the events of its run and of the runs delegated
     in one tree with it; ``arrival``, each event by itself; empty, anything. A test has the word that all its
-    models share. ``is_kept`` holds for models with such a word whose rows later builds need.
+    models share. ``is_kept`` holds for models with such a word whose rows later builds need. ``day`` is the
+    column by whose months the Parquet copy is cut, empty where it is one file.
     """
 
     unique_id: str
@@ -65,6 +66,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     needs: list[str] = []
     by: str = ""
     is_kept: bool = False
+    day: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +103,10 @@ class _Config(msgspec.Struct):
     @property
     def by(self) -> str:
         return str(self.meta.get("by", ""))
+
+    @property
+    def day(self) -> str:
+        return str(self.meta.get("day", ""))
 
 
 class _Node(msgspec.Struct):
@@ -297,6 +303,7 @@ def _step(node: _Node, kind: Kind, by: str = "", *, is_kept: bool = False) -> St
         needs=node.depends_on.nodes,
         by=by,
         is_kept=is_kept,
+        day=node.config.day,
     )
 
 

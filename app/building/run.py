@@ -10,16 +10,19 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TypeAlias
 
 import msgspec
 
 from app.building.changes import Basis, Log, TooMuchChanged
-from app.building.export import export
+from app.building.export import MARTS_FOLDER, Before, export
 from app.building.make import WORK_FILE, Failed, Made, make_all
 from app.building.plan import MANIFEST, PlanError, Step, chosen, plan
 
+FACTS = "generation.json"
+COPIED_AT_ONCE = 1 << 30
 RUN_RESULTS = "run_results.json"
 
 
@@ -39,7 +42,7 @@ class Stopped(msgspec.Struct, tag="stopped", frozen=True, kw_only=True):
 
 
 class Marts(msgspec.Struct, tag="marts", frozen=True, kw_only=True):
-    """What the generation holds: rows and SHA256 of the Parquet copy per table, events, newest event."""
+    """What the generation holds: rows per table, SHA256 per Parquet file, events, newest event."""
 
     row_counts: dict[str, int]
     digests: dict[str, str]
@@ -49,6 +52,12 @@ class Marts(msgspec.Struct, tag="marts", frozen=True, kw_only=True):
 
 
 Report: TypeAlias = NodeDone | Stopped | Marts
+
+
+class _Facts(msgspec.Struct):
+    """Of a generation's facts, the digests of its Parquet files."""
+
+    parquet_sha256: dict[str, str]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +116,8 @@ def _build(job: Job, reports: IO[bytes]) -> Marts:
     work = warehouse.with_name(WORK_FILE)
     if work.exists():
         work.replace(job.kept)
-    held = export(warehouse)
+    days = {step.name: step.day for step in steps if step.day}
+    held = export(warehouse, days, _before(Path(job.previous).parent, done) if is_partial else None)
     return Marts(
         row_counts=held.row_counts,
         digests=held.digests,
@@ -115,6 +125,16 @@ def _build(job: Job, reports: IO[bytes]) -> Marts:
         data_until_us=held.data_until_us,
         is_partial=is_partial,
     )
+
+
+def _before(generation: Path, done: Sequence[Made]) -> Before:
+    facts = msgspec.json.decode((generation / FACTS).read_bytes(), type=_Facts)
+    changed = {_name(made): made.changed_months for made in done if made.changed_months is not None}
+    return Before(folder=generation / MARTS_FOLDER, digests=facts.parquet_sha256, changed=changed)
+
+
+def _name(made: Made) -> str:
+    return made.unique_id.split(".")[2]
 
 
 def _take_over(job: Job, warehouse: Path) -> bool:
@@ -125,8 +145,18 @@ def _take_over(job: Job, warehouse: Path) -> bool:
     if not job.kept or not job.previous or not Path(job.kept).exists():
         return False
     Path(job.kept).replace(warehouse.with_name(WORK_FILE))
-    shutil.copyfile(job.previous, warehouse)
+    _copy(Path(job.previous), warehouse)
     return True
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; where the file system can, both share their blocks until one of them changes."""
+    if not hasattr(os, "copy_file_range"):  # Linux has it, macOS does not
+        shutil.copyfile(source, target)
+        return
+    with source.open("rb") as taken, target.open("wb") as given:
+        while os.copy_file_range(taken.fileno(), given.fileno(), COPIED_AT_ONCE):
+            pass
 
 
 def _make(job: Job, key: str, steps: list[Step], reports: IO[bytes], *, is_partial: bool) -> list[Made]:
@@ -141,8 +171,7 @@ def _make(job: Job, key: str, steps: list[Step], reports: IO[bytes], *, is_parti
         before=msgspec.structs.replace(basis, build_id=job.previous_id) if is_partial else None,
     ):
         done.append(made)
-        name = made.unique_id.split(".")[2]
-        _report(reports, NodeDone(name=name, done=len(done), total=len(steps)))
+        _report(reports, NodeDone(name=_name(made), done=len(done), total=len(steps)))
     return done
 
 

@@ -1,4 +1,4 @@
-{{ config(meta={'by': 'run'}) }}
+{{ config(meta={'by': 'run', 'day': 'charge_date'}) }}
 with
 
 charges as (

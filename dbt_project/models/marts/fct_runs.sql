@@ -1,4 +1,4 @@
-{{ config(meta={'by': 'run'}) }}
+{{ config(meta={'by': 'run', 'day': 'run_date'}) }}
 with found as (
     select * from {{ ref('int_runs_found') }}
 ),

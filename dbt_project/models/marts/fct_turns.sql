@@ -1,4 +1,4 @@
-{{ config(meta={'by': 'run'}) }}
+{{ config(meta={'by': 'run', 'day': 'turn_date'}) }}
 with
 
 turns as (

@@ -3,7 +3,7 @@
 with
 
 source as (
-    select * from {{ ref('stg_events_once') }}
+    select * from {{ ref('stg_events_in_runs') }}
 ),
 
 proofs as (

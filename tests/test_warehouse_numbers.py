@@ -208,6 +208,23 @@ def test_the_roll_ups_by_day_week_and_month_give_the_same_numbers(lead: Scoped, 
         assert made == tile(lead, measure)[:2], measure
 
 
+def test_the_percentiles_of_a_day_are_those_of_its_runs(lead: Scoped) -> None:
+    keys = ["run_date", "team_id", "agent_id", "is_delegated"]
+    runs = lead.table("fct_runs", is_demo=False).filter(pl.col("is_terminal"))
+    days = lead.table("rpt_agent_days", is_demo=False).filter(pl.col("runs") > 0)
+    for name in ("machine", "end_to_end"):
+        times = runs.with_columns(pl.col(f"{name}_ms").cast(pl.Float64).alias("ms"))
+        expected = times.group_by(keys).agg(
+            pl.col("ms").quantile(0.95, "linear").alias("p95"), pl.col("ms").count().alias("known")
+        )
+        both = days.join(expected, on=keys, nulls_equal=True)
+        assert both.height == days.height == expected.height
+        assert both[f"runs_with_{name}_ms"].to_list() == both["known"].to_list()
+        told = both[f"{name}_p95_ms"].cast(pl.Float64).to_list()
+        assert told == pytest.approx(both["p95"].to_list())
+        assert any(known > 1 for known in both["known"].to_list())
+
+
 def test_the_rows_behind_a_tile_give_its_number(built: World, lead: Scoped) -> None:
     for measure, metric in built.warehouse.metrics().items():
         rows = lead.rows_behind(measure, is_demo=False, first_date=FIRST, last_date=LAST)

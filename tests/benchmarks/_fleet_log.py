@@ -81,6 +81,7 @@ _COLUMNS = {
     "actor_id": "({people})[kind % len({people}) + 1]",
     "trigger_kind": "if(event_type = 'run_requested', 'person', null)",
     "role_id": "if(event_type = 'run_requested', 'agent_user', null)",
+    "content_capture": "if(event_type = 'run_requested', 'off', null)",
     "version_hash": "if(event_type in ('run_requested', 'run_started'), ({hashes})[agent + 1], null)",
     "pause_reason": "if(event_type = 'run_paused', 'approval', null)",
     "end_state": "if(event_type = 'run_ended', if(kind % 12 = 0, 'failed', 'completed'), null)",
@@ -138,6 +139,8 @@ def declare(workspace: Workspace) -> None:
             wallet: dict[str, Value] = {"wallet_id": f"team:{team}:month", "wallet_kind": "team"}
             wallet |= {"wallet_window": "month", "team_id": team, "is_unlimited": False}
             tell(log, 100 + number, "budget_set", cap_nano_usd=10**15, **wallet)
+        granted: dict[str, Value] = {"role_id": "agent_user", "action": "run_agent", "grant_effect": "allow"}
+        tell(log, 150, "role_granted", rule_id="grant:everyone", scope="all", **granted)
         for number in range(PEOPLE):
             person: dict[str, Value] = {
                 "person_id": f"person-{number}",

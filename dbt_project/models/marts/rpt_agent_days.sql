@@ -39,7 +39,10 @@ run_days as (
         count(case when tool_error_count > 0 then 1 end) as runs_with_tool_error,
         count(tool_error_count) as runs_with_known_tool_errors,
         sum(machine_ms) as machine_ms_sum,
-        count(machine_ms) as runs_with_machine_ms
+        count(machine_ms) as runs_with_machine_ms,
+        percentile_cont(0.95) within group (order by cast(machine_ms as double)) as machine_p95_ms,
+        percentile_cont(0.95) within group (order by cast(end_to_end_ms as double)) as end_to_end_p95_ms,
+        count(end_to_end_ms) as runs_with_end_to_end_ms
     from runs
     group by run_date, team_id, agent_id, is_demo, is_delegated
 ),
@@ -94,7 +97,10 @@ select
     cast(coalesce(decision_days.decisions, 0) as bigint) as decisions,
     cast(coalesce(decision_days.approvals_yes, 0) as bigint) as approvals_yes,
     cast(run_days.machine_ms_sum as decimal(18, 6)) as machine_ms_sum,
-    cast(coalesce(run_days.runs_with_machine_ms, 0) as bigint) as runs_with_machine_ms
+    cast(coalesce(run_days.runs_with_machine_ms, 0) as bigint) as runs_with_machine_ms,
+    cast(run_days.machine_p95_ms as decimal(18, 6)) as machine_p95_ms,
+    cast(run_days.end_to_end_p95_ms as decimal(18, 6)) as end_to_end_p95_ms,
+    cast(coalesce(run_days.runs_with_end_to_end_ms, 0) as bigint) as runs_with_end_to_end_ms
 from keys
 {% for side in ['run_days', 'call_days', 'decision_days'] %}
 left join {{ side }}

@@ -70,9 +70,12 @@ def open_changes(
         f"insert into work.log.others by name select * exclude (is_arrived) from {ARRIVALS} "
         f"where is_arrived and (run_id is null or event_type not in ({bulk}))"
     )
-    connection.execute(
+    ids = connection.execute("select min(run_id), max(run_id) from work.log.affected").fetchall()[0]
+    connection.execute(  # ids of runs begin with their time: the bounds leave out most of a long history
         f"create table work.log.concerned as select * {_NO_BODY} from ({_rows(log.files)}) "
-        f"where event_type in ({bulk}) and run_id in (select run_id from work.log.affected)"
+        f"where event_type in ({bulk}) and run_id in (select run_id from work.log.affected) "
+        "and run_id between ? and ?",
+        ids,
     )
     connection.execute(
         f"create view {EVENTS} as select *, {_NULL_BODY} from (from work.log.others "

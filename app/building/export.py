@@ -103,7 +103,7 @@ def _reused(folder: Path, file: str, before: Before | None) -> str | None:
 def _write(connection: duckdb.DuckDBPyConnection, path: Path, rows: str) -> str:
     path.parent.mkdir(exist_ok=True)
     target = str(path).replace("'", "''")
-    connection.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd)")
+    connection.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd, compression_level 1)")
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

@@ -92,22 +92,22 @@ class Making:
     def _fill(self, step: Step) -> None:
         """DuckDB writes to one database in a transaction; one for each keeps the syncs few."""
         place, sql = self._place(step.relation, step.by), self._placed(step.sql, step.by)
-        concerned = "coalesce(run_id in (select run_id from work.log.affected), true)"
         is_by_run = self._is_partial and step.by == "run"
         with _transaction(self._connection):
             self.row_count = _fill(self._connection, step, place, sql)
             if is_by_run:
-                self._connection.execute(f"delete from {place} where not {concerned}")
+                self._connection.execute(f"delete from {place} where run_id not in ({_AFFECTED})")
         if self._is_partial and step.is_kept:
             if is_by_run and step.day:
-                self.changed_months = self._months(step.day, f"{step.relation} where {concerned}", place)
+                gone = [f"{step.relation} where {condition}" for condition in _CONCERNED]
+                self.changed_months = self._months(step.day, place, *gone)
             with _transaction(self._connection):
-                if is_by_run:
-                    self._connection.execute(f"delete from {step.relation} where {concerned}")
+                for condition in _CONCERNED if is_by_run else ():
+                    self._connection.execute(f"delete from {step.relation} where {condition}")
                 self._connection.execute(f"insert into {step.relation} by name from {place}")
 
     def _months(self, day: str, *rows: str) -> list[str]:
-        """The months of the rows that go and of those that come."""
+        """The months of the rows that come and of those that go."""
         both = " union ".join(f"select date_trunc('month', {day}) from {one}" for one in rows)
         return [month_name(first) for (first,) in self._connection.execute(both).fetchall()]
 
@@ -122,6 +122,12 @@ class Making:
         if step.is_kept and not (self._is_partial and by):
             return relation
         return relation.replace('"work"', '"scratch"').replace('"warehouse"', '"scratch"')
+
+
+_AFFECTED = "select run_id from work.log.affected"
+_CONCERNED = (f"run_id in ({_AFFECTED})", "run_id is null")
+"""Rows that are made anew in a build that goes on. Two conditions: of each, DuckDB knows which parts of a
+table hold no such row, of both in one it does not."""
 
 
 @contextmanager

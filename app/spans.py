@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -71,7 +72,7 @@ def write_mapped(
 def _spans(files: Iterable[Path], before: dt.datetime | None) -> Iterator[Arrived]:
     """The stored spans and log records in ``files`` that were recorded ``before``, each delivery once."""
     seen: set[str] = set()
-    for path in files:
+    for path in _with_spans(files):
         with pq.ParquetFile(path) as file:
             if "span_json" not in file.schema_arrow.names:
                 continue
@@ -87,6 +88,21 @@ def _spans(files: Iterable[Path], before: dt.datetime | None) -> Iterator[Arrive
                     if row["event_id"] not in seen:
                         seen.add(row["event_id"])
                         yield _arrived(row)
+
+
+def _with_spans(files: Iterable[Path]) -> list[Path]:
+    """Those of ``files`` that hold a span or log record: one column of all is read, in a moment."""
+    paths = {str(path): path for path in files}
+    if not paths:
+        return []
+    with duckdb.connect() as memory:
+        found = memory.execute(
+            "select distinct filename from read_parquet(?, union_by_name = true, hive_partitioning = false, "
+            "filename = true) where event_type in ?",
+            [list(paths), list(SPAN_TYPES)],
+        ).fetchall()
+    held = {name for (name,) in found}
+    return [path for name, path in paths.items() if name in held]
 
 
 def _arrived(row: Row) -> Arrived:

@@ -121,10 +121,9 @@ def test_whatever_arrives_and_goes_gives_the_same_tables_as_the_whole_log(
 def test_a_month_in_which_nothing_changed_is_the_file_of_the_generation_before(company: Workspace) -> None:
     def tell_run(run_id: str, day: str) -> None:
         with LogWriter(company, recorded_via="app", process_name="test", clock=lambda: NOW) as log:
-            told = Scribe(log)
-            for minute, event_type in enumerate(("run_requested", "run_started", "run_ended")):
-                end: dict[str, Value] = {"end_state": "completed"} if event_type == "run_ended" else {}
-                told.tell(event_type, f"{day} 10:0{minute}:00", run_id=run_id, agent_id="refunds", **end)
+            run = Scribe(log).run(run_id, "support", "refunds", "jon", f"{day} 10:00:00")
+            run.tell("run_started", f"{day} 10:01:00")
+            run.tell("run_ended", f"{day} 10:02:00", end_state="completed")
 
     tell_run("in september", "09-10")
     tell_run("in october", "10-10")

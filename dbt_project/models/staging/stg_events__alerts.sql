@@ -2,7 +2,7 @@
 with
 
 source as (
-    select * from {{ ref('stg_events_once') }}
+    select * from {{ ref('stg_events_few') }}
 ),
 
 alerts as (

@@ -15,5 +15,5 @@ where event_type not in (
     'message_recorded', 'turn_requested', 'turn_finished', 'tool_call_requested', 'tool_call_finished',
     'approval_requested', 'approval_shown', 'approval_decided', 'approval_expired', 'approval_consumed',
     'approval_reported', 'outcome_recorded', 'intervention_recorded', 'knowledge_retrieved', 'knowledge_refused',
-    'otel_span', 'otel_log'
+    'cost_restated', 'restatement_made', 'otel_span', 'otel_log'
 )

@@ -55,7 +55,7 @@ MUTANTS = (
     # delegated runs are paid by the team of their agent
     ("int_runs_found", "coalesce(roots.team_id, found.team_id)", "found.team_id"),
     # events of other runs are counted too
-    ("int_runs_seen", "where run_id not in (select run_id from run_events)", ""),
+    ("int_runs_seen", "where told.run_id is null", ""),
     # the cost of delegated runs is left out
     ("int_runs_totalled", "cast(sum(costs.cost_nano_usd)", "cast(max(costs.cost_nano_usd)"),
     # a raise counts for ever

@@ -70,16 +70,11 @@ def open_changes(
         f"insert into work.log.others by name select * exclude (is_arrived) from {ARRIVALS} "
         f"where is_arrived and (run_id is null or event_type not in ({bulk}))"
     )
-    ids = connection.execute("select min(run_id), max(run_id) from work.log.affected").fetchall()[0]
-    connection.execute(  # ids of runs begin with their time: the bounds leave out most of a long history
-        f"create table work.log.concerned as select * {_NO_BODY} from ({_rows(log.files)}) "
-        f"where event_type in ({bulk}) and run_id in (select run_id from work.log.affected) "
-        "and run_id between ? and ?",
-        ids,
-    )
+    concerned = f"event_type in ({bulk}) and run_id in (select run_id from work.log.affected)"
+    files = _holding(connection, log, concerned)
     connection.execute(
         f"create view {EVENTS} as select *, {_NULL_BODY} from (from work.log.others "
-        "union all by name from work.log.concerned "
+        f"union all by name select * {_NO_BODY} from ({_rows(files)}) where {concerned} "
         f"union all by name select * {_NO_BODY} from ({_rows([*log.files[-1:], *log.derived])}) "
         "where writer_id is null)"
     )
@@ -115,8 +110,7 @@ def remember(connection: duckdb.DuckDBPyConnection, log: Log, steps: Sequence[St
     )
     for view in (EVENTS, ARRIVALS):
         connection.execute(f"drop view if exists {view}")
-    for table in ("affected", "concerned", "arrived"):
-        connection.execute(f"drop table if exists work.log.{table}")
+    connection.execute("drop table if exists work.log.affected")
 
 
 def can_be_kept(steps: Sequence[Step]) -> bool:
@@ -140,12 +134,11 @@ def _note_arrivals(connection: duckdb.DuckDBPyConnection, log: Log) -> None:
     known = {name for (name,) in connection.execute("select name from work.log.files").fetchall()}
     files = [file for file in log.files if Path(file).name not in known or file == log.files[-1]]
     connection.execute(
-        f"create table work.log.arrived as select events.* {_NO_BODY}, "
+        f"create view {ARRIVALS} as select events.* {_NO_BODY}, "
         "events.seq > coalesce(reached.seq, -1) as is_arrived "
         f"from ({_rows(files)}) as events left join work.log.reached on reached.writer_id = events.writer_id "
         "where events.writer_id is not null and events.seq >= coalesce(reached.seq, -1)"
     )
-    connection.execute(f"create view {ARRIVALS} as from work.log.arrived")
     (before,) = connection.execute("select events from work.log.basis").fetchall()[0]
     (came,) = connection.execute(f"select count(*) from {ARRIVALS} where is_arrived").fetchall()[0]
     if before + came != log.event_count:
@@ -187,6 +180,20 @@ def _note_affected(connection: duckdb.DuckDBPyConnection) -> None:
             return
 
 
+def _holding(connection: duckdb.DuckDBPyConnection, log: Log, concerned: str) -> list[str]:
+    """The files that hold such rows, and the one that is open: the families of the plan read these only.
+
+    Ids of runs begin with their time, so that the bounds leave out most of a long history.
+    """
+    bounds = connection.execute("select min(run_id), max(run_id) from work.log.affected").fetchall()[0]
+    found = connection.execute(
+        f"select distinct filename from ({_rows(log.files, ', filename=true')}) "
+        f"where run_id between ? and ? and {concerned}",
+        bounds,
+    )
+    return sorted({*log.files[-1:], *(name for (name,) in found.fetchall())})
+
+
 def _run_types(steps: Sequence[Step]) -> set[str]:
     """Event types that only families by run read."""
     families = [step for step in steps if step.name.startswith("stg_events__")]
@@ -202,9 +209,9 @@ def _words(names: set[str]) -> str:
     return ", ".join(f"'{name}'" for name in sorted(names)) or "''"
 
 
-def _rows(files: Sequence[str]) -> str:
+def _rows(files: Sequence[str], options: str = "") -> str:
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    return f"select * from read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+    return f"select * from read_parquet([{listed}], union_by_name=true, hive_partitioning=false{options})"
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:

@@ -3,9 +3,10 @@
   those are sorted: a window over all rows costs three times as much. Two parts: `repeated_keys` finds them, once
   for all conditions, and `first_by_key` asks the common table that holds them.
 #}
-{% macro repeated_keys(relation, keys) %}
+{% macro repeated_keys(relation, keys, condition='true') %}
     select {{ keys | join(', ') }}, count(*) as row_count
     from {{ relation }}
+    where {{ condition }}
     group by {{ keys | join(', ') }}
     having count(*) > 1
 {% endmacro %}

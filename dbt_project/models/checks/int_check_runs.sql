@@ -1,5 +1,5 @@
 {# Own runs that started, with what was recorded when they were asked for. #}
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'by': 'run'}) }}
 with
 
 starts as (

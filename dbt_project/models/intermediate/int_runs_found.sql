@@ -3,14 +3,22 @@
 {% set deepest = 20 %}  {# parents of foreign data may go in a circle: such runs stand for themselves #}
 with recursive
 
-run_events as (
-    select * from {{ ref('stg_events__runs') }}
+repeated as (
+    {{ repeated_keys(ref('stg_events__runs'), ['run_id'], "event_type = 'run_requested'") }}
 ),
 
+-- its columns are named because two read it: it would be held with all
 requests as (
-    select * from run_events
-    where event_type = 'run_requested'
-    qualify row_number() over (partition by run_id order by occurred_at nulls last, event_id) = 1
+    select
+        run_id, parent_run_id, conversation_id, team_id, agent_id, agent_version, actor_id, recorded_via, trigger_kind,
+        trial_id, trial_arm, source_file, source_run_id, source_task_id, source_agent, source_domain, requested_model,
+        provider_name, is_time_stated
+    from (
+        {{ first_by_key(
+            ref('stg_events__runs'), 'repeated', "event_type = 'run_requested'", ['run_id'],
+            ['occurred_at nulls last', 'event_id'],
+        ) }}
+    ) as first_requests
 ),
 
 known as (

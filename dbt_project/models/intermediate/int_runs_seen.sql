@@ -2,10 +2,6 @@
 {{ config(meta={'by': 'run'}) }}
 with
 
-run_events as (
-    select * from {{ ref('stg_events__runs') }}
-),
-
 other_events as (
     select run_id, team_id, agent_id, agent_version, recorded_via, is_demo, occurred_at
     from {{ ref('stg_events__turns') }}
@@ -17,8 +13,16 @@ other_events as (
     from {{ ref('stg_events__approvals') }}
 ),
 
--- what the run's own events say of it; a run without any is known from its turns, calls and approvals
-known as (
+other_counts as (
+    select
+        run_id,
+        count(*) as event_count
+    from other_events
+    group by run_id
+),
+
+-- what the run's own events say of it
+told as (
     select
         run_id,
         max(actor_id) as actor_id,
@@ -29,42 +33,53 @@ known as (
         max(agent_version) as agent_version,
         min(recorded_via) as recorded_via,
         bool_or(is_demo) as is_demo,
-        min(occurred_at) as seen_at
-    from run_events
-    group by run_id
-
-    union all
-
-    select
-        run_id,
-        cast(null as string) as actor_id,
-        cast(null as string) as parent_run_id,
-        cast(null as string) as conversation_id,
-        max(team_id) as team_id,
-        max(agent_id) as agent_id,
-        max(agent_version) as agent_version,
-        min(recorded_via) as recorded_via,
-        bool_or(is_demo) as is_demo,
-        min(occurred_at) as seen_at
-    from other_events
-    where run_id not in (select run_id from run_events)
+        min(occurred_at) as seen_at,
+        count(*) as event_count
+    from {{ ref('stg_events__runs') }}
     group by run_id
 ),
 
-counted as (
+untold as (
+    select other_counts.run_id
+    from other_counts
+    left join told on told.run_id = other_counts.run_id
+    where told.run_id is null
+),
+
+known as (
+    select * from told
+
+    union all
+
+    -- a run without any of its own is known from its turns, calls and approvals
     select
-        run_id,
-        cast(count(*) as bigint) as event_count
-    from (
-        select run_id from run_events
-        union all
-        select run_id from other_events
-    ) as family_events
-    group by run_id
+        other_events.run_id,
+        cast(null as string) as actor_id,
+        cast(null as string) as parent_run_id,
+        cast(null as string) as conversation_id,
+        max(other_events.team_id) as team_id,
+        max(other_events.agent_id) as agent_id,
+        max(other_events.agent_version) as agent_version,
+        min(other_events.recorded_via) as recorded_via,
+        bool_or(other_events.is_demo) as is_demo,
+        min(other_events.occurred_at) as seen_at,
+        0 as event_count
+    from other_events
+    inner join untold on untold.run_id = other_events.run_id
+    group by other_events.run_id
 )
 
 select
-    known.*,
-    counted.event_count
+    known.run_id,
+    known.actor_id,
+    known.parent_run_id,
+    known.conversation_id,
+    known.team_id,
+    known.agent_id,
+    known.agent_version,
+    known.recorded_via,
+    known.is_demo,
+    known.seen_at,
+    cast(known.event_count + coalesce(other_counts.event_count, 0) as bigint) as event_count
 from known
-inner join counted on counted.run_id = known.run_id
+left join other_counts on other_counts.run_id = known.run_id

@@ -23,10 +23,15 @@ stated as (
     select * from {{ ref('int_runs_stated') }}
 ),
 
+repeated as (
+    {{ repeated_keys(ref('stg_events__runs'), ['run_id'], "event_type = 'run_ended'") }}
+),
+
 ends as (
-    select * from run_events
-    where event_type = 'run_ended'
-    qualify row_number() over (partition by run_id order by occurred_at desc nulls last, event_id desc) = 1
+    {{ first_by_key(
+        ref('stg_events__runs'), 'repeated', "event_type = 'run_ended'", ['run_id'],
+        ['occurred_at desc nulls last', 'event_id desc'],
+    ) }}
 ),
 
 moments as (

@@ -28,10 +28,8 @@ repeated as (
 ),
 
 ends as (
-    {{ first_by_key(
-        ref('stg_events__runs'), 'repeated', "event_type = 'run_ended'", ['run_id'],
-        ['occurred_at desc nulls last', 'event_id desc'],
-    ) }}
+    {{ first_by_key(ref('stg_events__runs'), 'repeated', "event_type = 'run_ended'", ['run_id'],
+        ['occurred_at desc nulls last', 'event_id desc']) }}
 ),
 
 moments as (

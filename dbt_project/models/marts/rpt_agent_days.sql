@@ -1,7 +1,11 @@
 with
 
 runs as (
-    select * from {{ ref('fct_runs') }}
+    select
+        *,
+        cast(machine_ms as double) as machine_time,
+        cast(end_to_end_ms as double) as end_to_end_time
+    from {{ ref('fct_runs') }}
     where is_terminal
 ),
 
@@ -40,8 +44,8 @@ run_days as (
         count(tool_error_count) as runs_with_known_tool_errors,
         sum(machine_ms) as machine_ms_sum,
         count(machine_ms) as runs_with_machine_ms,
-        percentile_cont(0.95) within group (order by cast(machine_ms as double)) as machine_p95_ms,
-        percentile_cont(0.95) within group (order by cast(end_to_end_ms as double)) as end_to_end_p95_ms,
+        percentile_cont(0.95) within group (order by machine_time nulls last) as machine_p95_ms,
+        percentile_cont(0.95) within group (order by end_to_end_time nulls last) as end_to_end_p95_ms,
         count(end_to_end_ms) as runs_with_end_to_end_ms
     from runs
     group by run_date, team_id, agent_id, is_demo, is_delegated

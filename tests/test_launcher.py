@@ -261,7 +261,7 @@ def test_each_declared_dependency_is_locked_within_its_range(extra: str) -> None
 
 
 def test_lock_files_carry_hashes_and_no_address() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements-spark.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock"):
         text = (ROOT / name).read_text()
         assert "://" not in text
         assert all("--hash=sha256:" in block for block in re.split(r"(?m)^(?=[A-Za-z])", text)[1:])

@@ -168,7 +168,7 @@ def one_machine(cost: Measured, told: Need) -> Way:
 
 
 def several_machines(cost: Measured, told: Need, *, on_spark: bool = False) -> Way:
-    """PostgreSQL, the log on S3, runners and builders side by side; on Spark or by DuckDB in day ranges."""
+    """PostgreSQL, the log on S3, runners side by side; the tables built by one of them, or on Spark."""
     machines = max(3, math.ceil(told.cores / ASSUMED.cores_a_machine))
     objects_gb = told.log_gb + told.marts_gb
     puts = told.events / 10_000 * MONTH_DAYS + machines * DAY_S * MONTH_DAYS / 60
@@ -187,7 +187,11 @@ def several_machines(cost: Measured, told: Need, *, on_spark: bool = False) -> W
         + objects_gb * ASSUMED.object_gb_month_usd
         + puts / 1e6 * ASSUMED.million_puts_usd
     )
-    name = "Spark" if on_spark else "Several machines on S3 and PostgreSQL"
+    name = (
+        "The same with builds on Spark, which this release cannot do yet"
+        if on_spark
+        else "Several machines on S3 and PostgreSQL"
+    )
     words = f"{machines} machines of {ASSUMED.cores_a_machine} cores, PostgreSQL, S3"
     return Way(name=name, machines=words, month_usd=usd, ends=ends)
 

@@ -91,7 +91,7 @@ def test_a_manager_pauses_the_own_schedule(
     page: Page, site: str, workspace: Workspace, outside: list[str]
 ) -> None:
     open_page(page, site, "schedules", MANAGERS["finance"])
-    page.get_by_role("button", name="Pause this schedule").click()
+    page.get_by_role("button", name="Pause this schedule").first.click()
     expect(page.get_by_text("is paused: registry.yaml and the log say so")).to_be_visible()
     settled(page)
     expect(page.get_by_role("button", name="Resume this schedule")).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -29,6 +30,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Session-scoped fixtures defined 
 def workspace(tmp_path: Path, chromium: str) -> Workspace:
     assert chromium
     own = pages_world.copy(tmp_path / "workspace")
+    shutil.rmtree(own.export_dir, ignore_errors=True)  # other tests export in the same world
+    own.export_dir.mkdir()
     os.mkfifo(own.root / "go")
     return own
 

@@ -140,7 +140,7 @@ SPARED = {
     "folder: compact._swap < compact.compact": COMES_BACK,
     "folder: disk.publish < disk.write_file < checkpoint.signer_of": "the notary's memory there is next",
     "file: manifest.frozen < view.look < checkpoint._note_heads": SIGNED_AGAIN,
-    "file: manifest.append < checkpoint._note_heads < checkpoint.notarise": SIGNED_AGAIN,
+    "file: manifest.append_lines < manifest.append < checkpoint._note_heads": SIGNED_AGAIN,
     "file: manifest.frozen < checkpoint.notarise": SIGNED_AGAIN,
     "file: manifest.frozen < view.look < reader._tables": "who only reads is promised nothing",
     "file: view.look < reader._tables < reader.rows_where": "who only reads is promised nothing",

@@ -276,6 +276,7 @@ def test_the_page_says_whether_the_month_can_be_signed_to_who_may_and_who_may_no
     assert buttons(officer) == [
         "Make the evidence pack again",
         f"Sign {month_text(MONTH)}",
+        "Check this month",
     ]
     lead = opened(workspace, monkeypatch, LEAD)
     assert buttons(lead) == []
@@ -315,4 +316,4 @@ def test_the_officer_signs_on_the_page(
     told = said(app)
     assert "report_signed" in told
     assert "I read every page" in told
-    assert buttons(app) == ["Make the evidence pack again"]
+    assert buttons(app) == ["Make the evidence pack again", "Check this month"]

@@ -134,12 +134,8 @@ def test_a_threshold_changes_proposals_and_decides_nothing(own: Workspace) -> No
 def test_a_schedule_is_paused_by_who_may_and_shown_locked_to_others(own: Workspace) -> None:
     press(opened("schedules", SUPPORT), "Pause this schedule")
     rows = {row.standing.schedule_id: row.standing.paused for row in rota.schedules(Desk.open(own), LEAD)}
-    assert rows == {
-        "finance-daily": False,
-        "marketing-daily": False,
-        "sales-daily": False,
-        "support-daily": True,
-    }
+    assert {name for name, is_paused in rows.items() if is_paused} == {"support-daily"}
+    assert {"finance-daily", "marketing-daily", "sales-daily"} < rows.keys()
     app = opened("schedules", ANALYST)
     assert not [button for button in app.button if "this schedule" in button.label]
     assert any("lock" in caption.value for caption in app.caption)

@@ -36,7 +36,7 @@ from tests.test_workbench import logged
 # Elements whose text the browser never reads as Markdown: test_browser_pages.py watches them.
 PLAIN = ("code", "text", "dataframe", "selectbox", "text_input")
 # Pages that say something without a build.
-LIVE_ALONE = ("approvals", "run", "teams", "schedules", "access")
+LIVE_ALONE = ("approvals", "run", "teams", "schedules", "access", "compliance")
 # What shows figures or rows; an empty page has none of them.
 ROWS = ("dataframe", "code", "text", "metric")
 ENTRY = Path(__file__).resolve().parent.parent / "app" / "streamlit_app.py"

@@ -8,14 +8,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 from ingest.contract import parse_rfc3339, rfc3339
 from ingest.errors import NotaryError
 from ingest.holds import active_holds
 from ingest.log.checkpoint import checkpoint_files, known_verifier
 from ingest.log.findings import Finding, VerifyReport
-from ingest.log.manifest import Compaction, Entry, Head, Hold, HoldReleased, Prune, Segment, Stretch
+from ingest.log.manifest import Entry, Prune, Segment, Stretch, written_at
 from ingest.log.note import Checkpoint
 from ingest.log.status import status
 from ingest.log.taken_in import Taken
@@ -120,7 +119,7 @@ class InspectedLog:
         end = rfc3339(self.month_end)
         entries = [entry for entry in self.entries if _begun_at(entry) < end]
         findings = tuple(one for one in self.report.findings if one.recorded_at < end)
-        line_count = max((n for n, one in enumerate(self.entries, 1) if _written_at(one) < end), default=0)
+        line_count = max((n for n, one in enumerate(self.entries, 1) if written_at(one) < end), default=0)
         covering = next((one.size for one in self.checkpoints if one.size >= line_count), None)
         return replace(
             self,
@@ -153,27 +152,9 @@ def inspect_log(workspace: Workspace, month_end: dt.datetime) -> InspectedLog:
     )
 
 
-def _written_at(entry: Entry) -> str:
-    """When the manifest's line was written."""
-    match entry:
-        case Segment():
-            return entry.sealed_at
-        case Head():
-            return entry.noted_at
-        case Compaction():
-            return entry.compacted_at
-        case Prune():
-            return entry.pruned_at
-        case Hold():
-            return entry.placed_at
-        case HoldReleased():
-            return entry.released_at
-    assert_never(entry)
-
-
 def _begun_at(entry: Entry) -> str:
     """When what the line is about began: a file with its first event, which is open until it is sealed."""
-    return entry.min_recorded_at if isinstance(entry, Segment) else _written_at(entry)
+    return entry.min_recorded_at if isinstance(entry, Segment) else written_at(entry)
 
 
 def _newest(checkpoints: Sequence[Checkpoint]) -> Checkpoint | None:

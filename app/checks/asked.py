@@ -93,9 +93,8 @@ def _tell(folder: Path, month: dt.date, person_id: str, now: dt.datetime) -> Non
     told = {
         "month": month_text(month),
         "person_id": person_id,
-        "asked_at": now.astimezone(dt.UTC).isoformat(
-            timespec="seconds"
-        ),  # as the answer says when it was made
+        # As exact as the moment at which an answer was made, with which it is compared.
+        "asked_at": now.astimezone(dt.UTC).isoformat(timespec="seconds"),
     }
     temporary = folder / f"{_TOLD_NAME}.tmp"
     temporary.write_text(json.dumps(told), encoding="utf-8")
